@@ -1,0 +1,58 @@
+"""Model transitions become subscriber events, delivered to the Chatitive API.
+
+The names below are imported when first used, so that a models.py may import this package before
+Django's apps are ready.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .capture.muting import muted
+    from .capture.record import notify
+    from .conditions import If
+    from .events import ANY, Changed, Created, Deleted, Event
+    from .paths import Path
+    from .payloads import Constant
+    from .registry import register
+else:
+    _HOMES = {
+        "ANY": "events",
+        "Changed": "events",
+        "Constant": "payloads",
+        "Created": "events",
+        "Deleted": "events",
+        "Event": "events",
+        "If": "conditions",
+        "Path": "paths",
+        "muted": "capture.muting",
+        "notify": "capture.record",
+        "register": "registry",
+    }
+
+    def __getattr__(name: str):
+        try:
+            home = _HOMES[name]
+        except KeyError:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+        return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+
+    def __dir__():
+        return sorted({*globals(), *_HOMES})
+
+
+__all__ = [
+    "ANY",
+    "Changed",
+    "Constant",
+    "Created",
+    "Deleted",
+    "Event",
+    "If",
+    "Path",
+    "muted",
+    "notify",
+    "register",
+]

@@ -1,0 +1,1 @@
+"""Sees the transitions of watched models and records what they emit, in the same transaction."""

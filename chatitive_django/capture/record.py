@@ -1,0 +1,192 @@
+"""Writes what a transition emits into the log, whole or as `invalid`, never not at all."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import DatabaseError, transaction
+from django.db.models import Model
+
+from ..events import Changed, Created, Event, Trigger
+from ..exceptions import Unbuildable
+from ..models import Notification, log_alias
+from ..payloads import Constant, evaluate_as, plain
+from ..registry import Declared
+from ..signals import notifications_committed
+from .compose import Origin, Status, complete, compose, finish, row_for
+from .transitions import Transition
+
+logger = logging.getLogger("chatitive_django")
+
+
+def record_transition(
+    sender: type[Model], transition: Transition, using: str, **kwargs: Any
+) -> None:
+    """The app's receiver of `transitioned`: a row for each event that the transition emits."""
+    try:
+        with transaction.atomic(using=using):
+            rows = [_emitted(declared, transition) for declared in transition.declared]
+    except (DatabaseError, ObjectDoesNotExist):
+        rows = _one_by_one(transition, using)
+    write([row for row in rows if row is not None], using)
+
+
+def _one_by_one(transition: Transition, using: str) -> list[Notification | None]:
+    """Each event in a savepoint of its own, from the bare row: one failing query spoils one event.
+
+    The joined read may have failed, or found no row where a foreign key leads nowhere.
+    """
+    transition.without_joins()
+    try:
+        transition.instance()
+    except ObjectDoesNotExist:
+        logger.error("%r left no row behind, so nothing was recorded for it.", transition)
+        return []
+    return [_emitted_alone(declared, transition, using) for declared in transition.declared]
+
+
+def _emitted_alone(
+    declared: Declared, transition: Transition, using: str
+) -> Notification | None:
+    trigger = _matching(declared, transition)
+    if trigger is None:
+        return None
+    try:
+        with transaction.atomic(using=using):
+            return _emitted(declared, transition)
+    except DatabaseError as error:
+        return _invalid(
+            declared, transition, trigger, "database", f"A query raised {type(error).__name__}."
+        )
+
+
+def _emitted(declared: Declared, transition: Transition) -> Notification | None:
+    """The row for one event; `None` where no trigger matches or a condition doesn't hold."""
+    trigger = _matching(declared, transition)
+    if trigger is None:
+        return None
+    instance = transition.instance(declared.model)
+    try:
+        conditions = _conditions_that_held(declared.event, instance)
+    except Unbuildable as error:
+        return _invalid(declared, transition, trigger, error.reason, error.explanation)
+    if conditions is None:
+        return None
+    why = _why(trigger, transition) | {"conditions": conditions}
+    return compose(declared, instance, pk=transition.pk, why=why)
+
+
+def _matching(declared: Declared, transition: Transition) -> Trigger | None:
+    return next((t for t in declared.triggers if t.matches(transition)), None)
+
+
+def _invalid(
+    declared: Declared, transition: Transition, trigger: Trigger, reason: str, explanation: str
+) -> Notification:
+    row = row_for(
+        declared.event,
+        model=declared.owner,
+        pk=transition.pk,
+        key=declared.key,
+        why=_why(trigger, transition),
+        origin=Origin.AUTOMATIC,
+    )
+    finish(row, Status.INVALID, reason, explanation)
+    return row
+
+
+def _conditions_that_held(event: Event, instance: Model) -> list[dict[str, Any]] | None:
+    """Each condition with the value it saw, or `None` where one doesn't hold."""
+    if event.condition is not None and not evaluate_as("condition", event.condition, instance):
+        return None
+    told = []
+    for condition in event.conditions:
+        finding = evaluate_as(f"only_if {condition.path!r}", condition.check, instance)
+        if not finding.holds:
+            return None
+        told.append({"condition": str(condition), "actual": _told(finding.actual)})
+    return told
+
+
+def _why(trigger: Trigger, transition: Transition) -> dict[str, Any]:
+    why: dict[str, Any] = {"transition": transition.kind.value}
+    if isinstance(trigger, Changed):
+        change = transition.changes[trigger.field]
+        why |= {"field": trigger.field, "old": _told(change.old), "new": _told(change.new)}
+    return why
+
+
+def _told(value: Any) -> Any:
+    """A value for people to read: as JSON where it is short, else its beginning."""
+    try:
+        value = plain(value, "")
+    except Unbuildable:
+        return f"<{type(value).__name__}>"
+    text = value if isinstance(value, str) else str(value)
+    return value if len(text) <= 200 else f"{text[:199]}…"
+
+
+def notify(
+    name: str,
+    instance: Model | None = None,
+    *,
+    phone_number: str | None = None,
+    subscriber_sid: str | None = None,
+    payload: Mapping[str, Any] | None = None,
+    channel: str = "default",
+    allow_new: bool = False,
+    subscribe_new: bool = False,
+    ordered: bool = True,
+    on_ambiguous: str | None = None,
+    expires_after: timedelta | float | None = None,
+    key: str | None = None,
+) -> Notification:
+    """Record an event by hand, in the current transaction; the options are plain values.
+
+    Gives the row as it is stored: `pending`, or `invalid` with its reason where it can't be sent.
+    Raises `InvalidEvent` for what can't be an event at all.
+    """
+    event = Event(
+        name,
+        when=Created(),  # never asked: the call itself is the trigger
+        phone_number=Constant(phone_number),
+        subscriber_sid=Constant(subscriber_sid),
+        payload={argument: Constant(value) for argument, value in (payload or {}).items()},
+        channel=channel,
+        allow_new=allow_new,
+        subscribe_new=subscribe_new,
+        ordered=ordered,
+        on_ambiguous=on_ambiguous,
+        expires_after=expires_after,
+    )
+    row = row_for(
+        event,
+        model=type(instance) if instance else None,
+        pk=instance.pk if instance else None,
+        key=key or name,
+        why={},
+        origin=Origin.MANUAL,
+    )
+    using = log_alias()
+    with transaction.atomic(using=using):
+        complete(row, event, instance, where=f"notify({name!r})")
+        write([row], using)
+        return Notification.objects.using(using).get(public_id=row.public_id)
+
+
+def write(rows: Iterable[Notification], using: str) -> None:
+    """Insert rows in the open transaction, and tell of them when it commits."""
+    rows = list(rows)
+    if not rows:
+        return
+    Notification.objects.using(using).bulk_create(rows)
+    transaction.on_commit(
+        partial(notifications_committed.send, sender=Notification, using=using),
+        using=using,
+        robust=True,
+    )

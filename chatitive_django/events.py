@@ -1,0 +1,217 @@
+"""What a user declares: an event, and the transitions of a record that emit it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+from typing import Any, Protocol, TypeAlias
+
+from .conditions import If
+from .conf import HOLD, RETRY
+from .exceptions import InvalidEvent
+from .payloads import Source
+
+
+class _Any(Enum):
+    ANY = "ANY"
+
+    def __repr__(self) -> str:
+        return "ANY"
+
+
+ANY = _Any.ANY
+"""Matches every value."""
+
+LIVE, WATCH, OFF = MODES = ("live", "watch", "off")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The stored value of a field before and after one write."""
+
+    old: Any
+    new: Any
+
+
+class Kind(Enum):
+    """What a write did to a row."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    DELETED = "deleted"
+
+
+class Move(Protocol):
+    """A transition as triggers see it: what the write did, and the changes by field name."""
+
+    @property
+    def kind(self) -> Kind: ...
+    @property
+    def changes(self) -> Mapping[str, Change]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The row is inserted."""
+
+    def matches(self, move: Move) -> bool:
+        return move.kind is Kind.CREATED
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """The row is deleted; the payload is built from the row as it was."""
+
+    def matches(self, move: Move) -> bool:
+        return move.kind is Kind.DELETED
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The stored value of `field` changes.
+
+    `from_` and `to` take one value, a list, tuple or set of values, or `ANY`. With `on_create` the
+    trigger also fires when a row is inserted already holding `to`.
+    """
+
+    field: str
+    from_: Any = ANY
+    to: Any = ANY
+    on_create: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.field, str) or not self.field:
+            raise InvalidEvent(f"Changed({self.field!r}) must name a field of the model.")
+        object.__setattr__(self, "from_", _values(self.from_))
+        object.__setattr__(self, "to", _values(self.to))
+
+    def matches(self, move: Move) -> bool:
+        change = move.changes.get(self.field)
+        if change is None or not self.accepts_new(change.new):
+            return False
+        if move.kind is Kind.CREATED:
+            return self.on_create
+        return change.old != change.new and self.accepts_old(change.old)
+
+    def accepts_old(self, value: Any) -> bool:
+        return self.from_ is ANY or value in self.from_
+
+    def accepts_new(self, value: Any) -> bool:
+        return self.to is ANY or value in self.to
+
+    def converted(self, to_python: Callable[[Any], Any]) -> Changed:
+        """The same trigger with its values as the field holds them."""
+        return dataclasses.replace(
+            self,
+            from_=ANY if self.from_ is ANY else [to_python(value) for value in self.from_],
+            to=ANY if self.to is ANY else [to_python(value) for value in self.to],
+        )
+
+
+Trigger: TypeAlias = Created | Deleted | Changed
+
+
+def _values(given: Any) -> Any:
+    if given is ANY:
+        return ANY
+    if not isinstance(given, (list, tuple, set, frozenset)):
+        return (given,)
+    if not given:
+        raise InvalidEvent("An empty list of values never matches: name one, or leave it out.")
+    return tuple(given)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One declared event: which transitions emit it, to whom, and with what payload.
+
+    `when` is a trigger or a list of them: a write emits the event once, whichever match.
+    `phone_number` and `subscriber_sid` are paths, callables of the instance, or `Constant`s; the
+    sid is sent where it has a value, else the phone number. `payload` maps the workflow's keyword
+    arguments to paths, `Path`, `Constant`, callables, and nested dicts and lists of them.
+    `condition` is a callable of the instance, `only_if` one `If` or a list: all must hold.
+    `allow_new` and `subscribe_new` are the API's own flags. `expires_after` is a timedelta or
+    seconds, `on_ambiguous` "hold" or "retry"; `None` takes the setting's value. `mode` is "live",
+    "watch" (recorded as skipped, never sent) or "off". `key` is the event's identity in the log,
+    "helpdesk.Ticket:Name" unless given.
+
+    Raises `InvalidEvent` for what can't be a declaration. What contradicts itself or the model is
+    found by Django's system checks, and is recorded as `invalid` where those were not run.
+    """
+
+    name: str = dataclasses.field(kw_only=False)
+    when: Trigger | Iterable[Trigger]
+    phone_number: Source | None = None
+    subscriber_sid: Source | None = None
+    payload: Mapping[str, Any] | None = None
+    channel: str = "default"
+    allow_new: bool = False
+    subscribe_new: bool = False
+    condition: Callable[[Any], Any] | None = None
+    only_if: If | Iterable[If] = ()
+    ordered: bool = True
+    on_ambiguous: str | None = None
+    expires_after: timedelta | float | None = None
+    mode: str = LIVE
+    key: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "when", _listed(self, "when", Trigger))
+        object.__setattr__(self, "only_if", _listed(self, "only_if", If))
+        if not isinstance(self.name, str) or not self.name:
+            raise InvalidEvent("An Event needs a name, the one that the workflow listens for.")
+        if not self.triggers:
+            raise InvalidEvent(f"Event {self.name!r} has no trigger in `when`, so it never fires.")
+        if self.payload is not None and not isinstance(self.payload, Mapping):
+            raise InvalidEvent(f"Event {self.name!r}: payload must be a dict.")
+        if isinstance(self.expires_after, (int, float)):
+            object.__setattr__(self, "expires_after", timedelta(seconds=self.expires_after))
+
+    @property
+    def triggers(self) -> tuple[Trigger, ...]:
+        return self.when  # type: ignore[return-value]  # made a tuple above
+
+    @property
+    def conditions(self) -> tuple[If, ...]:
+        return self.only_if  # type: ignore[return-value]  # made a tuple above
+
+    @property
+    def lifetime(self) -> timedelta | None:
+        return self.expires_after  # type: ignore[return-value]  # made a timedelta above
+
+    def problems(self) -> list[str]:
+        """What contradicts itself in the declaration, whatever the model: a sentence each."""
+        found = []
+        if self.phone_number is None and self.subscriber_sid is None:
+            found.append("it names no subscriber: give phone_number or subscriber_sid.")
+        if self.subscribe_new and not self.allow_new:
+            found.append("subscribe_new needs allow_new: only a new subscriber can be subscribed.")
+        if self.mode not in MODES:
+            found.append(f"mode must be one of {', '.join(MODES)}, and it is {self.mode!r}.")
+        if self.on_ambiguous not in (None, HOLD, RETRY):
+            found.append(f'on_ambiguous must be "{HOLD}" or "{RETRY}".')
+        if len(self.name) > 255:
+            found.append("its name is longer than 255 characters.")
+        found.extend(
+            f"{trigger} never fires: it asks for a change from a value to the same value."
+            for trigger in self.triggers
+            if isinstance(trigger, Changed)
+            and trigger.from_ is not ANY
+            and trigger.from_ == trigger.to
+            and len(trigger.to) == 1
+            and not trigger.on_create
+        )
+        return found
+
+
+def _listed(event: Event, name: str, kind: Any) -> tuple[Any, ...]:
+    given = getattr(event, name)
+    rows = (given,) if isinstance(given, kind) else given
+    if not isinstance(rows, (list, tuple)) or not all(isinstance(row, kind) for row in rows):
+        raise InvalidEvent(
+            f"Event {event.name!r}: {name} holds {given!r}, which is none of the kinds it takes."
+        )
+    return tuple(rows)

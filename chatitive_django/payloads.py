@@ -1,0 +1,116 @@
+"""Payloads: from a declaration and a record to JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import DatabaseError
+
+from .exceptions import PathError, Unbuildable
+from .paths import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A value that is sent as it stands; a bare string would be a path."""
+
+    value: Any
+
+
+Source: TypeAlias = "str | Path | Constant | Callable[[Any], Any]"
+
+
+def evaluate(source: Source, instance: object) -> Any:
+    """The value that a path, constant or callable gives for `instance`."""
+    match source:
+        case str():
+            return Path(source).read(instance)
+        case Path():
+            return source.read(instance)
+        case Constant():
+            return source.value
+        case _ if callable(source):
+            return source(instance)
+    raise TypeError(f"{source!r} is neither a path, a Constant nor a callable")
+
+
+def paths_in(spec: Any) -> list[str]:
+    """Every path that a declaration's value reads, nested ones too."""
+    match spec:
+        case str():
+            return [spec]
+        case Path():
+            return [spec.path]
+        case Mapping():
+            return [path for value in spec.values() for path in paths_in(value)]
+        case list() | tuple():
+            return [path for value in spec for path in paths_in(value)]
+    return []
+
+
+def evaluate_as(what: str, source: Source, instance: object) -> Any:
+    """`evaluate`, with whatever it raises told as `Unbuildable`.
+
+    The text names the place and the error's class: an error's own text may hold a customer's data.
+    A database error passes through, for the savepoint around it has to be rolled back.
+    """
+    try:
+        return evaluate(source, instance)
+    except DatabaseError:
+        raise
+    except PathError as error:
+        reads = "".join(f" reads {path!r}, and" for path in paths_in(source)) or ":"
+        raise Unbuildable("bad_path", f"{what}{reads} {error}") from None
+    except Exception as error:
+        raise Unbuildable("raised", f"{what} raised {type(error).__name__}.") from error
+
+
+def build(spec: Mapping[str, Any], instance: object) -> dict[str, Any]:
+    """The payload as plain JSON values; raises `Unbuildable` where it can't be made."""
+    return {key: _built(value, instance, f'payload "{key}"') for key, value in spec.items()}
+
+
+def _built(spec: Any, instance: object, what: str) -> Any:
+    match spec:
+        case Mapping():
+            return {key: _built(value, instance, f"{what}.{key}") for key, value in spec.items()}
+        case list() | tuple():
+            return [_built(value, instance, f"{what}[{n}]") for n, value in enumerate(spec)]
+    return plain(evaluate_as(what, spec, instance), what)
+
+
+def plain(value: Any, what: str) -> Any:
+    """`value` as JSON holds it, by `DjangoJSONEncoder`; raises `Unbuildable` where none does.
+
+    PostgreSQL stores neither a NUL character nor half of a surrogate pair.
+    """
+    if value is None or value is True or value is False:
+        return value
+    try:
+        text = json.dumps(value, cls=DjangoJSONEncoder, allow_nan=False, ensure_ascii=False)
+        text.encode()
+        result = json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        kind = type(value).__name__
+        raise Unbuildable(
+            "not_json",
+            f"{what} is of type {kind}, which is no JSON value. Name one of its fields instead.",
+        ) from None
+    if "\\u0000" in text and _holds_nul(result):
+        raise Unbuildable("not_json", f"{what} holds a NUL character, which can't be stored.")
+    return result
+
+
+def _holds_nul(value: Any) -> bool:
+    match value:
+        case str():
+            return "\0" in value
+        case dict():
+            return any(_holds_nul(part) for item in value.items() for part in item)
+        case list():
+            return any(map(_holds_nul, value))
+    return False

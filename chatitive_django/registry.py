@@ -1,0 +1,304 @@
+"""Which model declares which events, compiled to what a write needs to know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias, TypeGuard
+
+from django.apps import apps
+from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.db import models
+from django.db.models import Field, ForeignKey, Model
+
+from .events import ANY, OFF, Changed, Created, Event, Trigger
+from .exceptions import InvalidEvent
+from .paths import relations
+from .payloads import paths_in
+
+AnyModel: TypeAlias = type[Model]
+AnyField: TypeAlias = "Field[Any, Any]"
+
+
+_EXACT = frozenset(
+    {
+        models.BigIntegerField,
+        models.BooleanField,
+        models.CharField,
+        models.IntegerField,
+        models.PositiveBigIntegerField,
+        models.PositiveIntegerField,
+        models.PositiveSmallIntegerField,
+        models.SlugField,
+        models.SmallIntegerField,
+        models.TextField,
+        models.UUIDField,
+    }
+)
+"""Field classes of which the database holds just what `to_python` gives, neither rounded nor
+rewritten. Not their subclasses, which may store something else."""
+
+
+class Watched:
+    """A trigger on one stored field, with its values as the field holds them."""
+
+    def __init__(self, trigger: Changed, field: AnyField) -> None:
+        self.trigger = trigger
+        self.field = field
+        self.name = field.name
+        self.attname = field.attname
+        target = field.target_field if isinstance(field, ForeignKey) else field
+        self._exact = trigger.to is not ANY and type(target) in _EXACT
+
+    def may_become(self, value: Any) -> bool:
+        """Whether a write of `value` may leave the column with one that the trigger asks for."""
+        if not self._exact or hasattr(value, "resolve_expression"):
+            return True
+        if value in self.trigger.to:
+            return True
+        return self.trigger.accepts_new(self.converted(value))
+
+    def converted(self, value: Any) -> Any:
+        """`value` as the field holds it, or as it is where the field can't take it."""
+        try:
+            return python_value(self.field, value)
+        except ValidationError:
+            return value
+
+
+@dataclass(frozen=True)
+class Declared:
+    """An event in its place: the model that declares it, and its identity in the log."""
+
+    event: Event
+    model: AnyModel
+    where: str
+
+    @cached_property
+    def owner(self) -> AnyModel:
+        """The concrete model whose rows emit the event; the log names this one."""
+        return concrete(self.model)
+
+    @cached_property
+    def key(self) -> str:
+        return self.event.key or f"{self.owner._meta.label}:{self.event.name}"
+
+    @cached_property
+    def triggers(self) -> tuple[Trigger, ...]:
+        """The event's triggers with their values as the fields hold them.
+
+        A trigger on a field that the model hasn't never fires; a system check names it.
+        """
+        return tuple(
+            self._in_field_values(trigger) if isinstance(trigger, Changed) else trigger
+            for trigger in self.event.triggers
+        )
+
+    def _in_field_values(self, trigger: Changed) -> Changed:
+        field = field_named(self.model, trigger.field)
+        return trigger if field is None else trigger.converted(Watched(trigger, field).converted)
+
+    @cached_property
+    def watched(self) -> tuple[Watched, ...]:
+        return tuple(
+            Watched(trigger, field)
+            for trigger in self.triggers
+            if isinstance(trigger, Changed)
+            and (field := field_named(self.model, trigger.field)) is not None
+        )
+
+    @cached_property
+    def related(self) -> tuple[str, ...]:
+        """The relations that its paths cross, for one joined read."""
+        event = self.event
+        sources = [event.phone_number, event.subscriber_sid, event.payload or {}]
+        paths = [path for source in sources for path in paths_in(source)]
+        paths += [condition.path for condition in event.conditions]
+        return tuple(sorted({relations(self.model, path) for path in paths} - {""}))
+
+
+def concrete(model: AnyModel) -> AnyModel:
+    return model._meta.concrete_model or model
+
+
+def field_named(model: AnyModel, name: str) -> AnyField | None:
+    """The stored field of a model by its name or column attribute; `None` where there is none."""
+    try:
+        field = model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return next((f for f in model._meta.concrete_fields if f.attname == name), None)
+    return field if isinstance(field, Field) and field.column is not None else None
+
+
+def python_value(field: AnyField, value: Any) -> Any:
+    """`value` as the field holds it; raises `ValidationError` where it can't."""
+    if value is None:
+        return None
+    if isinstance(value, Model):
+        return value.pk
+    target = field.target_field if isinstance(field, ForeignKey) else field
+    return target.to_python(value)
+
+
+class Plan:
+    """All that a write to one concrete model needs to know, compiled once."""
+
+    def __init__(self, model: AnyModel, declared: Sequence[Declared]) -> None:
+        self.model = model
+        self.declared = declared
+        self.tables = {
+            table: Table(table, declared)
+            for table in (model, *model._meta.all_parents)
+            if not table._meta.proxy
+        }
+
+    @cached_property
+    def owners(self) -> dict[AnyModel, tuple[Declared, ...]]:
+        """The events by the concrete model that emits them: this one and its parents."""
+        owners: dict[AnyModel, list[Declared]] = {}
+        for declared in self.declared:
+            owners.setdefault(declared.owner, []).append(declared)
+        return {owner: tuple(events) for owner, events in owners.items()}
+
+    def own(self, kind: type[Trigger]) -> bool:
+        """Whether an event of this very model has a trigger of a kind."""
+        return any(
+            isinstance(trigger, kind)
+            for declared in self.owners.get(self.model, ())
+            for trigger in declared.triggers
+        )
+
+
+class Table:
+    """What is watched of one table; a model with concrete parents has several."""
+
+    def __init__(self, model: AnyModel, declared: Sequence[Declared]) -> None:
+        self.watched = [
+            watched
+            for each in declared
+            for watched in each.watched
+            if watched.field.model._meta.concrete_model is model
+        ]
+        self.by_attname = {watched.attname: watched for watched in self.watched}
+        self.emits_on_insert = any(
+            isinstance(trigger, Created) or (isinstance(trigger, Changed) and trigger.on_create)
+            for each in declared
+            if each.owner is model
+            for trigger in each.triggers
+        )
+
+
+_registered: dict[type, tuple[list[Event], list[str]]] = {}
+_plans: dict[AnyModel, Plan | None] = {}
+_on_register: list[Callable[[AnyModel], None]] = []
+
+
+def register(
+    model: AnyModel, events: Collection[Event] = (), fields: Collection[str] = ()
+) -> None:
+    """Declare events and rule paths for a model that you don't own, from an `AppConfig.ready()`.
+
+    Raises `InvalidEvent` where an event of the same key is declared already.
+    """
+    for event in events:
+        if not isinstance(event, Event):
+            raise InvalidEvent(f"register({model.__name__}): {event!r} is no Event.")
+    own_events, own_fields = _registered.setdefault(model, ([], []))
+    own_events.extend(events)
+    own_fields.extend(fields)
+    _plans.clear()
+    for watch in _on_register:
+        watch(model)
+
+
+def forget_plans() -> None:
+    """Compile anew what is declared: a model was added."""
+    _plans.clear()
+
+
+def on_register(watch: Callable[[AnyModel], None]) -> None:
+    """Have `watch` called with each model that `register` names from now on."""
+    _on_register.append(watch)
+
+
+def declares(model: type) -> bool:
+    """Whether a class itself, not its parents, declares events or rule paths."""
+    names = vars(model)
+    return bool(
+        names.get("chatitive_events") or names.get("chatitive_fields") or model in _registered
+    )
+
+
+def own_declarations(model: type) -> list[tuple[Event, str]]:
+    """The events that a class itself declares, each with the place to name in a message."""
+    events = vars(model).get("chatitive_events") or ()
+    found = [(event, f"{model.__name__}.chatitive_events[{n}]") for n, event in enumerate(events)]
+    registered, _ = _registered.get(model, ([], []))
+    found += [
+        (event, f"register({model.__name__}, events=[...])[{n}]")
+        for n, event in enumerate(registered)
+    ]
+    return found
+
+
+def declarations(model: AnyModel) -> list[Declared]:
+    """The events in force for a concrete model's rows, its parents' and proxies' among them.
+
+    They add up along the MRO, and the same name in a subclass replaces. An event of an abstract
+    parent belongs to the model that inherits it, one of a concrete parent to that parent.
+    """
+    by_name: dict[tuple[str, str | None], Declared] = {}
+    for cls in [*reversed(model.__mro__), *_proxies(model)]:
+        mine = {
+            (event.name, event.key): Declared(event, _home(model, cls), where)
+            for event, where in own_declarations(cls)
+        }
+        names = {name for name, _ in mine}
+        by_name = {key: each for key, each in by_name.items() if key[0] not in names} | mine
+    return list(by_name.values())
+
+
+def _home(model: AnyModel, cls: type) -> AnyModel:
+    """Whose rows the declaration of `cls` speaks of, seen from the concrete `model`.
+
+    That is the class itself, or where it has no table (a mixin, an abstract model) its first heir.
+    """
+    return next(
+        heir
+        for heir in [*reversed(model.__mro__), cls]
+        if issubclass(heir, cls) and _has_table(heir)
+    )
+
+
+def _has_table(cls: type) -> TypeGuard[AnyModel]:
+    return issubclass(cls, Model) and cls is not Model and not cls._meta.abstract
+
+
+def _proxies(model: AnyModel) -> Iterator[AnyModel]:
+    for candidate in apps.get_models():
+        if candidate._meta.proxy and concrete(candidate) is model:
+            yield candidate
+
+
+def plan_for(model: AnyModel) -> Plan | None:
+    """The plan for an instance's class; `None` where nothing is declared for its rows."""
+    model = concrete(model)
+    try:
+        return _plans[model]
+    except KeyError:
+        live = [each for each in declarations(model) if each.event.mode != OFF]
+        plan = Plan(model, live) if live else None
+        if apps.ready:
+            _plans[model] = plan
+        return plan
+
+
+def declared_by_key(model_label: str, key: str) -> Declared | None:
+    """The declaration that a log row names, if it still stands."""
+    try:
+        plan = plan_for(apps.get_model(model_label))
+    except (LookupError, ValueError):
+        return None
+    return next((each for each in plan.declared if each.key == key), None) if plan else None
+

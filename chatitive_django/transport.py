@@ -1,0 +1,337 @@
+"""Posts over kept-alive connections that hold a deadline and know what they have written.
+
+What an HTTP library raises does not tell whether a request arrived. Two facts do: was a byte of it
+written, and was the head of an answer read. So a call ends here in an `Answer`, or in a `NoAnswer`
+that holds the first fact. Breaking off the body fails no call: by then the status has said it all.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import os
+import socket
+import ssl
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, cast
+
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
+
+from .exceptions import InvalidURL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from _typeshed import WriteableBuffer
+
+# Why a call has no answer. A call that has one gives `http_<status>` instead, or "" for 2xx.
+CONFIGURATION: Final = "configuration"
+CERTIFICATE_UNTRUSTED: Final = "certificate_untrusted"
+NAME_NOT_FOUND: Final = "name_not_found"
+CONNECTION_REFUSED: Final = "connection_refused"
+CONNECT_TIMEOUT: Final = "connect_timeout"
+PROXY_FAILED: Final = "proxy_failed"
+TLS_FAILED: Final = "tls_failed"
+CONNECTION_FAILED: Final = "connection_failed"
+NO_ANSWER: Final = "no_answer"
+CONNECTION_LOST: Final = "connection_lost"
+BAD_ANSWER: Final = "bad_answer"
+
+BODY_LIMIT: Final = 16 * 1024
+"""Bytes of an answer's body that are read at most."""
+BODY_SECONDS: Final = 5.0
+"""How long the body may take: it is for people to read, and holds up the next call."""
+IDLE_SECONDS: Final = 3.0
+"""How long a connection is kept for the next call.
+
+A server that closes it while the next request is on its way leaves a call of which nobody knows
+whether it arrived; the shortest usual limits of servers are five seconds.
+"""
+
+_FAILURES: Final = (OSError, http.client.HTTPException, HTTPError, ValueError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """An HTTP proxy that is asked, by CONNECT, for a tunnel to the API."""
+
+    host: str
+    port: int
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Where calls go and how they get there; without `tls` in clear."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = None
+    proxy: Proxy | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the server said; `whole` tells whether `body`, its beginning, is all of it."""
+
+    status: int
+    retry_after: str | None
+    body: bytes
+    whole: bool
+
+
+class NoAnswer(Exception):  # noqa: N818 - the end of a call, not an error of this package
+    """No status was read; `written` tells whether a byte of the request had gone out."""
+
+    def __init__(self, reason: str, *, written: bool, error_class: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.written = written
+        self.error_class = error_class
+
+
+def tls_context(ca_bundle: str | None = None) -> ssl.SSLContext:
+    """A context that verifies certificates and host names, by a PEM file or a directory of them."""
+    bundle = Path(ca_bundle or DEFAULT_CA_BUNDLE_PATH)
+    try:
+        if bundle.is_dir():
+            return ssl.create_default_context(capath=bundle)
+        return ssl.create_default_context(cafile=bundle)
+    except OSError as error:
+        raise InvalidURL(
+            f'ca_bundle: no certificate can be read from "{bundle}" ({type(error).__name__}). '
+            "Give a PEM file or a directory of them."
+        ) from None
+
+
+class Transport:
+    """Posts to one route, each thread of each process over a connection of its own."""
+
+    def __init__(self, route: Route, *, connect_timeout: float, call_timeout: float) -> None:
+        self._route = route
+        self._connect_timeout = connect_timeout
+        self._call_timeout = call_timeout
+        self._idle = threading.local()
+
+    def post(self, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """The answer to one request; raises `NoAnswer`, at the latest when the time is up.
+
+        Only the lookup of a host's name is not bounded here: the system's resolver bounds it.
+        """
+        deadline = time.monotonic() + self._call_timeout
+        idle = self._idle
+        connection = _take(idle) or _new_connection(self._route)
+        keep = False
+        try:
+            if connection.sock is None:
+                connection.open(min(deadline, time.monotonic() + self._connect_timeout))
+            connection.deadline = deadline
+            with connection.exchange(path, headers, body) as response:
+                connection.deadline = min(deadline, time.monotonic() + BODY_SECONDS)
+                beginning, whole = _read_body(response)
+                # The final answer still follows one of 1xx, and must not be taken for the next's.
+                keep = whole and not response.will_close and response.status >= 200
+                return Answer(
+                    status=response.status,
+                    retry_after=response.headers.get("Retry-After"),
+                    body=b"" if response.headers.get("Content-Encoding") else beginning,
+                    whole=whole,
+                )
+        except _FAILURES as failure:
+            raise NoAnswer(
+                connection.reason_for(failure),
+                written=connection.written,
+                error_class=type(failure).__name__,
+            ) from None
+        finally:
+            if keep:
+                idle.kept = (os.getpid(), time.monotonic(), connection)
+            else:
+                connection.close()
+
+    def close(self) -> None:
+        """Close every thread's idle connection; a call under way ends by itself."""
+        # With the last reference to a local goes what each thread keeps in it.
+        self._idle = threading.local()
+
+
+class _DeadlineReader(io.RawIOBase):
+    """A socket's bytes; each read waits for what the call has left, so no drip outlasts it."""
+
+    def __init__(self, sock: socket.socket, remaining: Callable[[], float]) -> None:
+        self._sock = sock
+        self._raw = sock.makefile("rb", buffering=0)
+        self._remaining = remaining
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """What `HTTPResponse` asks a socket for."""
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int | None:
+        self._sock.settimeout(self._remaining())
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Connection(HTTPConnection):
+    """A connection whose every wait ends at `deadline`, and which notes how far it came."""
+
+    deadline = 0.0
+    written = False
+    _reached: Literal["address", "proxy", "tls", "request"] = "address"
+
+    def open(self, deadline: float) -> None:
+        """Connect, tunnel and shake hands; nothing written meanwhile is part of a request."""
+        self.deadline = deadline
+        self.connect()
+        self._reached = "request"
+
+    def exchange(
+        self, path: str, headers: Mapping[str, str], body: bytes
+    ) -> http.client.HTTPResponse:
+        """Write a request whole and read the head of its answer."""
+        self.written = False
+        try:
+            self.request("POST", path, body=body, headers=headers)
+        except ConnectionError:
+            # A server that refuses early answers and closes before it has read everything.
+            if not self.written:
+                raise
+        # Not urllib3's: it logs the URL when a header is odd.
+        return http.client.HTTPConnection.getresponse(self)
+
+    def reason_for(self, failure: Exception) -> str:
+        """The code for what ended a call on this connection."""
+        if self.written:
+            return _reason_after_writing(failure)
+        if isinstance(failure, ssl.SSLCertVerificationError):
+            return CERTIFICATE_UNTRUSTED
+        if isinstance(failure, ValueError):
+            return CONFIGURATION
+        if self._reached == "tls":
+            return TLS_FAILED
+        if self._reached == "request":
+            return CONNECTION_FAILED
+        return PROXY_FAILED if self.proxy_is_tunneling else _reason_unconnected(failure)
+
+    def remaining(self) -> float:
+        """Seconds until the deadline; raises `TimeoutError` after it."""
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+    def send(self, data: bytes) -> None:  # type: ignore[override]
+        # `sendall` tells nobody how much it sent before it failed.
+        view = memoryview(data)
+        while view:
+            self.sock.settimeout(self.remaining())
+            view = view[self.sock.send(view) :]
+            self.written = self._reached == "request"
+
+    def response_class(  # type: ignore[override]
+        self, sock: socket.socket, debuglevel: int = 0, method: str | None = None
+    ) -> http.client.HTTPResponse:
+        reader = _DeadlineReader(sock, self.remaining)
+        return http.client.HTTPResponse(cast("socket.socket", reader), debuglevel, method)
+
+    def _new_conn(self) -> socket.socket:
+        # Each address has its share of the time; urllib3 would give each of them all of it.
+        addresses = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
+        failure = OSError("the name has no address")
+        for number, (family, kind, protocol, _, address) in enumerate(addresses):
+            sock = socket.socket(family, kind, protocol)
+            try:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock.settimeout(self.remaining() / (len(addresses) - number))
+                sock.connect(address)
+                sock.settimeout(self.remaining())
+            except OSError as error:
+                sock.close()
+                failure = error
+            else:
+                self._reached = "proxy" if self.proxy_is_tunneling else "tls"
+                return sock
+        raise failure
+
+    def _tunnel(self) -> None:
+        super()._tunnel()  # type: ignore[misc, unused-ignore]
+        self.sock.settimeout(self.remaining())
+        self._reached = "tls"
+
+    def __del__(self) -> None:
+        # A thread that ends leaves its connection behind.
+        self.close()
+
+
+class _TLSConnection(_Connection, HTTPSConnection):
+    """The same with TLS, which verifies the certificate and the host's name."""
+
+
+def _new_connection(route: Route) -> _Connection:
+    first = route.proxy or route
+    if route.tls is None:
+        connection = _Connection(first.host, first.port)
+    else:
+        connection = _TLSConnection(first.host, first.port, ssl_context=route.tls)
+    if route.proxy is not None:
+        connection.set_tunnel(route.host, route.port, headers=route.proxy.headers)
+    return connection
+
+
+def _take(idle: threading.local) -> _Connection | None:
+    """This thread's idle connection, unless it is old, closed by the server, or from before a fork.
+
+    It is taken out while in use: whatever breaks off a call, the next one can't read its answer.
+    """
+    pid, since, connection = vars(idle).pop("kept", (0, 0.0, None))
+    if connection is None:
+        return None
+    recent = time.monotonic() - since < IDLE_SECONDS
+    if pid == os.getpid() and recent and connection.is_connected:
+        return cast("_Connection", connection)
+    connection.close()
+    return None
+
+
+def _read_body(response: http.client.HTTPResponse) -> tuple[bytes, bool]:
+    """The beginning of the body, and whether that was all of it."""
+    beginning = b""
+    try:
+        while (room := BODY_LIMIT - len(beginning)) > 0:
+            chunk = response.read1(room)
+            if not chunk:
+                break
+            beginning += chunk
+    except (OSError, http.client.HTTPException, ValueError):
+        return beginning, False
+    return beginning, response.isclosed() if response.length is None else response.length == 0
+
+
+def _reason_unconnected(failure: Exception) -> str:
+    if isinstance(failure, socket.gaierror):
+        return NAME_NOT_FOUND
+    if isinstance(failure, TimeoutError):
+        return CONNECT_TIMEOUT
+    if isinstance(failure, ConnectionRefusedError):
+        return CONNECTION_REFUSED
+    return CONNECTION_FAILED
+
+
+def _reason_after_writing(failure: Exception) -> str:
+    if isinstance(failure, TimeoutError):
+        return NO_ANSWER
+    if isinstance(failure, ssl.SSLError) and not isinstance(failure, ssl.SSLEOFError):
+        return BAD_ANSWER
+    return CONNECTION_LOST if isinstance(failure, OSError) else BAD_ANSWER

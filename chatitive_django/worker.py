@@ -1,0 +1,275 @@
+"""The loop that delivers: one thread talks to the database, N threads talk to the API."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import random
+import threading
+import time
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass
+
+from django.db import Error as DatabaseFailure
+from django.db import connections
+from django.db.transaction import TransactionManagementError
+from django.utils import timezone
+
+from . import log
+from .backends import Backend, Message, make_backend
+from .conf import InvalidSetting, settings
+from .models import Notification, log_alias
+from .outcomes import Outcome, Result
+from .retry import decide
+
+logger = logging.getLogger("chatitive_django")
+
+LONGEST_PAUSE_AFTER_FAILURE = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A claimed row, and the moment (monotonic) after which its lease is as good as lost."""
+
+    notification: Notification
+    give_up_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    job: _Job
+    settlement: log.Settlement
+
+
+class Worker:
+    """Claims what is due, has it posted, and settles each result by its lease.
+
+    Each turn settles every result that has come in, then claims as many rows as there are idle
+    threads. So batches form by themselves under load, a lone event is settled at once, and a
+    crash can touch at most `concurrency` rows. With `inline` the calling thread posts too.
+    """
+
+    def __init__(
+        self,
+        *,
+        concurrency: int,
+        channels: Collection[str] | None = None,
+        poll_interval: float = 1.0,
+        keep_connection: bool = True,
+        inline: bool = False,
+    ) -> None:
+        self.concurrency = concurrency
+        self.poll_interval = poll_interval
+        self.keep_connection = keep_connection
+        self.inline = inline
+        self._channels = channels
+        self._backends: dict[str, Backend] = {}
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[_Done | None] = queue.SimpleQueue()
+        self._unrecorded: list[_Done] = []
+        self._in_hand = 0
+        self._stopping = threading.Event()
+        self._next_sweep = 0.0
+        self._failures = 0
+
+    def stop(self) -> None:
+        """Claim no more, and end when what is in hand is settled; from any thread or handler."""
+        self._stopping.set()
+        self.wake()
+
+    def wake(self) -> None:
+        """Look for due rows now instead of at the next poll; from any thread or handler."""
+        self._results.put(None)
+
+    def run(self, *, idle_exit: float | None = None) -> None:
+        """Deliver until stopped, or until nothing was due for `idle_exit` seconds.
+
+        Raises `InvalidSetting` where no channel can be used; database errors are waited out,
+        but with `idle_exit` they are raised once nothing is in hand.
+        """
+        self._backends = self._open_backends()
+        threads = [] if self.inline else self._start_threads()
+        try:
+            self._loop(idle_exit)
+        finally:
+            for _ in threads:
+                self._jobs.put(None)
+            for thread in threads:
+                thread.join()
+            for backend in self._backends.values():
+                backend.close()
+
+    def _open_backends(self) -> dict[str, Backend]:
+        urls = settings.API_URLS
+        backends = {}
+        refused: InvalidSetting | None = None
+        for alias in urls if self._channels is None else self._channels:
+            if alias not in urls:
+                raise InvalidSetting(f'{alias!r} is no channel of CHATITIVE["API_URLS"].')
+            try:
+                backends[alias] = make_backend(alias, urls[alias])
+            except InvalidSetting as error:
+                logger.error("Channel %r can't deliver, its messages wait: %s", alias, error)
+                refused = error
+        if refused is not None and not backends:
+            raise refused
+        in_transaction = connections[log_alias()].in_atomic_block
+        if in_transaction and any(backend.reaches_phones for backend in backends.values()):
+            raise TransactionManagementError(
+                "Delivery was called inside a database transaction. What was sent can't be rolled "
+                "back: call it after the commit."
+            )
+        return backends
+
+    def _start_threads(self) -> list[threading.Thread]:
+        threads = [
+            threading.Thread(target=self._post_jobs, name=f"chatitive-{n}", daemon=True)
+            for n in range(self.concurrency)
+        ]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def _loop(self, idle_exit: float | None) -> None:
+        database = connections[log_alias()].settings_dict["NAME"]
+        busy_at = time.monotonic()
+        while self._in_hand or not self._stopping.is_set():
+            if connections[log_alias()].settings_dict["NAME"] != database:
+                # A test run has ended and given the real database's name back.
+                return
+            try:
+                claimed = self._turn()
+                self._failures = 0
+            except DatabaseFailure as error:
+                if idle_exit is not None and not self._in_hand:
+                    raise
+                self._after_failure(error)
+                continue
+            if claimed or self._in_hand:
+                busy_at = time.monotonic()
+            elif idle_exit is not None and time.monotonic() - busy_at >= idle_exit:
+                return
+            self._collect(self._patience(idle_exit))
+
+    def _turn(self) -> int:
+        if self._unrecorded:
+            log.settle([done.settlement for done in self._unrecorded])
+            self._in_hand -= len(self._unrecorded)
+            self._unrecorded.clear()
+        if self._stopping.is_set():
+            return 0
+        if time.monotonic() >= self._next_sweep:
+            log.rescue()
+            log.expire()
+            self._next_sweep = time.monotonic() + _jittered(settings.SWEEP_INTERVAL)
+        return sum(self._claim(channel) for channel in self._backends)
+
+    def _claim(self, channel: str) -> int:
+        idle = self.concurrency - self._in_hand
+        if idle <= 0:
+            return 0
+        lease = settings.LEASE
+        give_up_at = time.monotonic() + lease.total_seconds() * 0.9
+        rows = log.claim(channel, idle, lease)
+        self._in_hand += len(rows)
+        for row in rows:
+            job = _Job(row, give_up_at)
+            if self.inline:
+                self._results.put(self._post(job))
+            else:
+                self._jobs.put(job)
+        return len(rows)
+
+    def _patience(self, idle_exit: float | None) -> float:
+        if self._in_hand:
+            return _jittered(min(self.poll_interval, 1.0))
+        if not self.keep_connection:
+            connections[log_alias()].close()
+        wait = _jittered(self.poll_interval)
+        return wait if idle_exit is None else min(wait, idle_exit)
+
+    def _collect(self, patience: float) -> None:
+        """Wait for a result or a wake-up, then take every result that is there."""
+        with suppress(queue.Empty):
+            arrived = self._results.get(timeout=patience)
+            while True:
+                if arrived is not None:
+                    self._unrecorded.append(arrived)
+                arrived = self._results.get_nowait()
+
+    def _after_failure(self, error: Exception) -> None:
+        """Wait for the database, holding on to the results that it has not taken yet.
+
+        Trying the recording alone again is what keeps a database restart from making duplicates.
+        """
+        self._failures += 1
+        logger.error("The database failed (%s); trying again.", type(error).__name__)
+        with suppress(DatabaseFailure):
+            connections[log_alias()].close()
+        self._collect(_jittered(min(LONGEST_PAUSE_AFTER_FAILURE, 0.1 * 2**self._failures)))
+        lost = [done for done in self._unrecorded if done.job.give_up_at < time.monotonic()]
+        for done in lost:
+            logger.error(
+                "The result of notification %s could not be recorded within its lease.",
+                done.job.notification.public_id,
+            )
+            self._unrecorded.remove(done)
+            self._in_hand -= 1
+
+    def _post_jobs(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            self._results.put(self._post(job))
+
+    def _post(self, job: _Job) -> _Done:
+        row = job.notification
+        started_at = timezone.now()
+        try:
+            result = self._backends[row.channel].post(_message(row))
+        except Exception as error:  # noqa: BLE001 -- a backend's bug must not end the thread
+            result = Result(
+                outcome=Outcome.MAY_HAVE_ARRIVED,
+                reason="crashed",
+                error_class=type(error).__name__,
+            )
+        decision = decide(
+            result,
+            attempts=row.attempts,
+            on_ambiguous=row.on_ambiguous,
+            by_person=row.requested_by_id is not None,
+            jitter=random.random(),  # noqa: S311 -- spreads retries, hides nothing
+        )
+        settlement = log.Settlement(
+            notification=row, result=result, decision=decision, started_at=started_at
+        )
+        return _Done(job, settlement)
+
+
+def _message(row: Notification) -> Message:
+    return Message(
+        event_name=row.event_name,
+        phone_number=None if row.subscriber_sid else row.phone_number,
+        subscriber_sid=row.subscriber_sid or None,
+        payload=row.payload,
+        allow_new=row.allow_new,
+        subscribe_new=row.subscribe_new,
+        idempotency_key=str(row.public_id),
+    )
+
+
+def _jittered(seconds: float) -> float:
+    return seconds * random.uniform(0.8, 1.2)  # noqa: S311 -- spreads polls, hides nothing
+
+
+def deliver(
+    *, channels: Collection[str] | None = None, concurrency: int | None = None, inline: bool = False
+) -> None:
+    """Deliver what is due now and return when nothing is left; safe beside other workers.
+
+    Raises `InvalidSetting` where no channel can be used, and what the database raises.
+    """
+    Worker(
+        concurrency=1 if inline else concurrency or settings.CONCURRENCY,
+        channels=channels,
+        inline=inline,
+    ).run(idle_exit=0)
