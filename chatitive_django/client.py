@@ -20,8 +20,6 @@ import ipaddress
 import json
 import re
 import time
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
@@ -47,7 +45,6 @@ SHAPE: Final = "chatitive://SID:TOKEN@api.essential.to/CHANNEL_SID"
 
 EXCERPT_LENGTH: Final = 500
 _EXCERPT_SOURCE: Final = 4096
-LONGEST_RETRY_AFTER: Final = 24 * 60 * 60.0
 
 _SCHEMES: Final = {"chatitive": "https", "chatitive+http": "http"}
 _PORTS: Final = {"https": 443, "http": 80}
@@ -113,7 +110,7 @@ class Client:
         segments += ["subscribers", "events", "notify"]
         self._path = "/" + "/".join(quote(segment, safe="") for segment in segments)
 
-        credentials = base64.b64encode(f"{account_sid}:{token}".encode()).decode()
+        credentials = _basic(account_sid, token)
         self._headers = {
             "Accept": "application/json",
             "Accept-Encoding": "identity",
@@ -147,7 +144,9 @@ class Client:
         """
         parts = _split(url)
         if parts is None or parts.scheme not in _SCHEMES:
-            raise _refusal("The URL can't be read, or its scheme is another")
+            raise _refusal(
+                "The URL can't be read, or its scheme isn't chatitive (or chatitive+http)"
+            )
         if not parts.username or not parts.password:
             raise _refusal("The URL has no SID:TOKEN@ before its host")
         *prefix, channel_sid = parts.path.split("/")
@@ -155,7 +154,6 @@ class Client:
             raise _refusal("The URL has no CHANNEL_SID after its host")
         if "channels" in prefix:
             raise _refusal("The CHANNEL_SID stands alone; the path of the call is added to it")
-        options = _options(parts.query)
         return cls(
             account_sid=unquote(parts.username),
             token=unquote(parts.password),
@@ -163,8 +161,7 @@ class Client:
             base_url=f"{_SCHEMES[parts.scheme]}://{parts.netloc.rpartition('@')[2]}{'/'.join(prefix)}",
             connect_timeout=connect_timeout,
             call_timeout=call_timeout,
-            proxy=options.get("proxy"),
-            ca_bundle=options.get("ca_bundle"),
+            **_options(parts.query),
         )
 
     def notify(
@@ -211,7 +208,7 @@ class Client:
             outcome=outcome,
             reason="" if outcome is Outcome.ACCEPTED else f"http_{answer.status}",
             http_status=answer.status,
-            retry_after=_seconds(answer.retry_after),
+            retry_after=answer.retry_after,
             excerpt=_excerpt(
                 answer.body,
                 whole=answer.whole,
@@ -300,9 +297,12 @@ def _proxy(url: str) -> Proxy:
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
         if not _is_plain(user) or ":" in user or (password and not _is_plain(password)):
             raise InvalidURL("The proxy's user and password must be printable ASCII.")
-        credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
-        headers["Proxy-Authorization"] = f"Basic {credentials}"
+        headers["Proxy-Authorization"] = f"Basic {_basic(user, password)}"
     return Proxy(host=str(parts.hostname), port=parts.port or _PORTS["http"], headers=headers)
+
+
+def _basic(user: str, password: str) -> str:
+    return base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 @functools.cache
@@ -375,52 +375,29 @@ def _outcome_without_answer(end: NoAnswer) -> Outcome:
     return Outcome.NOT_ARRIVED
 
 
-def _seconds(retry_after: str | None) -> float | None:
-    """`Retry-After`, seconds or a date (RFC 9110, section 10.2.3), in seconds: a day at most."""
-    text = (retry_after or "").strip()
-    if text.isascii() and text.isdecimal():
-        return min(float(text), LONGEST_RETRY_AFTER)
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return min(max((moment - datetime.now(UTC)).total_seconds(), 0.0), LONGEST_RETRY_AFTER)
-
-
 def _excerpt(body: bytes, *, whole: bool, hidden: Iterable[str], phone_number: str | None) -> str:
     """The beginning of a body without control characters, secrets and phone numbers."""
     if not body:
         return ""
-    whole = whole and len(body) <= _EXCERPT_SOURCE
     text = "".join(
         character if character.isprintable() else " " if character.isspace() else ""
         for character in body[:_EXCERPT_SOURCE].decode(errors="replace")
     )
-    for spelling in sorted({s for secret in hidden for s in _spellings(secret)}, key=len)[::-1]:
+    spellings = sorted({s for secret in hidden for s in _spellings(secret)}, key=len, reverse=True)
+    for spelling in spellings:
         text = text.replace(spelling, _MASK)
-        if not whole:
-            text = _without_beginning_of(spelling, text)
+    if not whole or len(body) > _EXCERPT_SOURCE:
+        # Where a body breaks off, half a secret may stand.
+        ends = (s[:n] for s in spellings for n in range(1, len(s)) if text.endswith(s[:n]))
+        if half := max(ends, key=len, default=""):
+            text = text.removesuffix(half) + _MASK
     if own := re.sub(r"\D", "", phone_number or "")[-10:]:
         text = _DIGITS.sub(lambda run: _MASK if own in re.sub(r"\D", "", run[0]) else run[0], text)
     text = _PHONE_NUMBER.sub(_MASK, text)
     return " ".join(text.split())[:EXCERPT_LENGTH]
 
 
-def _spellings(secret: str) -> Iterable[str]:
+def _spellings(secret: str) -> set[str]:
     """How a server may echo a secret: as it is, in a URL, in JSON, in HTML."""
-    return (
-        secret,
-        quote(secret, safe="", errors="replace"),
-        secret.replace("/", r"\/"),
-        html.escape(secret),
-    )
-
-
-def _without_beginning_of(secret: str, text: str) -> str:
-    """The text, masked at its end where a body that broke off leaves half a secret."""
-    for length in range(len(secret) - 1, 0, -1):
-        if text.endswith(secret[:length]):
-            return text[:-length] + _MASK
-    return text
+    in_url = quote(secret, safe="", errors="replace")
+    return {secret, in_url, secret.replace("/", r"\/"), html.escape(secret)}

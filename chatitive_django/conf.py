@@ -6,7 +6,7 @@ import difflib
 import sys
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any, Generic, TypeVar, cast, overload
+from typing import Any, Generic, TypeVar, overload
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
@@ -90,7 +90,7 @@ def _count(value: object) -> int:
 def _on_ambiguous(value: object) -> str:
     if value not in (HOLD, RETRY):
         raise ValueError(f'must be "{HOLD}" or "{RETRY}", and it is {value!r}.')
-    return cast(str, value)
+    return value
 
 
 class Settings:

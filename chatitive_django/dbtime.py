@@ -39,7 +39,9 @@ class DatabaseNow(Func):
     def as_mysql(
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any
     ) -> _Compiled:
-        utc_offset = datetime.now(connection.timezone or timezone.get_default_timezone()).utcoffset()
+        utc_offset = datetime.now(
+            connection.timezone or timezone.get_default_timezone()
+        ).utcoffset()
         offset = self.offset + (utc_offset or timedelta(0))
         return (
             "DATE_ADD(UTC_TIMESTAMP(6), INTERVAL %s MICROSECOND)",

@@ -112,7 +112,7 @@ class EmbeddedDispatcher(Dispatcher):
 
 def _in_memory() -> bool:
     connection: Any = connections[log_alias()]
-    return connection.vendor == "sqlite" and connection.is_in_memory_db()
+    return connection.vendor == "sqlite" and bool(connection.is_in_memory_db())
 
 
 DISPATCHERS: dict[str, type[Dispatcher]] = {

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from django.db import connections, transaction
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.utils import timezone
 
 from .conf import RETRY
 from .dbtime import DatabaseNow, become_writer
@@ -173,14 +174,12 @@ def rescue() -> int:
 
 
 def _rescue(row: Notification, using: str) -> None:
-    earlier = Attempt.objects.using(using).filter(
-        notification=row, outcome=Attempt.LEASE_RAN_OUT
-    )
+    earlier = Attempt.objects.using(using).filter(notification=row, outcome=Attempt.LEASE_RAN_OUT)
     again = row.on_ambiguous == RETRY and earlier.count() + 1 < RESCUES_BEFORE_UNKNOWN
     Attempt.objects.using(using).create(
         notification=row,
         number=row.attempts,
-        started_at=row.leased_until,
+        started_at=row.leased_until or timezone.now(),
         outcome=Attempt.LEASE_RAN_OUT,
         reason="worker_lost",
         actor_id=row.requested_by_id,
@@ -203,6 +202,8 @@ def expire() -> int:
     using = log_alias()
     with transaction.atomic(using=using):
         become_writer(Notification, using)
-        return _rows().filter(status=Status.PENDING, expires_at__lte=DatabaseNow()).update(
-            status=Status.EXPIRED, reason="too_late", finished_at=DatabaseNow()
+        return (
+            _rows()
+            .filter(status=Status.PENDING, expires_at__lte=DatabaseNow())
+            .update(status=Status.EXPIRED, reason="too_late", finished_at=DatabaseNow())
         )

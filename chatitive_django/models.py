@@ -191,4 +191,3 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.notification_id}/{self.number}: {self.outcome}"
-

@@ -1,4 +1,4 @@
-"""Why a notification is where it is: short codes, and a sentence for the people who read the log."""
+"""Why a notification is where it is: a short code, and a sentence for those who read the log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ SENTENCES: dict[str, Promise] = {
     "bad_setting": _("A setting of CHATITIVE can't be used."),
     # recorded without sending
     "watch_only": _("The event is in watch mode: it is recorded and not sent."),
-    "printed_not_sent": _("This channel prints messages or keeps them in memory: nothing was sent."),
+    "printed_not_sent": _(
+        "This channel prints messages or keeps them in memory: nothing was sent."
+    ),
     # on its way
     "connection_refused": _("Chatitive couldn't be reached: the connection was refused."),
     "name_not_found": _("Chatitive couldn't be reached: its host name wasn't found."),

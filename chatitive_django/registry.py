@@ -194,9 +194,7 @@ _plans: dict[AnyModel, Plan | None] = {}
 _on_register: list[Callable[[AnyModel], None]] = []
 
 
-def register(
-    model: AnyModel, events: Collection[Event] = (), fields: Collection[str] = ()
-) -> None:
+def register(model: AnyModel, events: Collection[Event] = (), fields: Collection[str] = ()) -> None:
     """Declare events and rule paths for a model that you don't own, from an `AppConfig.ready()`.
 
     Raises `InvalidEvent` where an event of the same key is declared already.
@@ -301,4 +299,3 @@ def declared_by_key(model_label: str, key: str) -> Declared | None:
     except (LookupError, ValueError):
         return None
     return next((each for each in plan.declared if each.key == key), None) if plan else None
-

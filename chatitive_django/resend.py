@@ -1,19 +1,21 @@
-"""What people may do to a notification: send it again, build it anew, cancel it.
+"""What people may do to a notification: send it again, or cancel it.
 
-Nothing here sends: rows are queued, and each change names the status it was decided on, so that
-two people or a double click can't send twice.
+Nothing here sends: rows are queued. Each act names the state that the person saw, so that two
+people or a double click can't send twice.
 """
 
 from __future__ import annotations
 
-from django.contrib.auth.models import AbstractBaseUser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import DatabaseError, transaction
-from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
-from .capture.compose import compose
-from .capture.record import write
+from .capture.compose import Origin, compose
+from .capture.record import tell_on_commit, write
 from .conf import settings
 from .dbtime import DatabaseNow, become_writer
 from .exceptions import ChatitiveError
@@ -27,5 +29,140 @@ class NotPossible(ChatitiveError):
     """What was asked for can't be done, in words for the person who asked."""
 
 
-def _rows() -> QuerySet[Notification]:
-    return Notification.objects.using(log_alias())
+def can_resend(notification: Notification) -> bool:
+    """Whether a person may ask for this notification to be sent again."""
+    return notification.status in {*Notification.RESENDABLE, Status.INVALID, Status.ACCEPTED}
+
+
+def can_cancel(notification: Notification) -> bool:
+    """Whether a person may still keep this notification from being sent."""
+    return notification.status == Status.PENDING
+
+
+def version(notification: Notification) -> str:
+    """The state that a person has seen, to be named when they act on it."""
+    return f"{notification.status}:{notification.attempts}:{notification.resends.count()}"
+
+
+def resend(notification: Notification, *, seen: str, user_id: Any) -> Notification:
+    """Queue a notification once more; gives the row that will be sent.
+
+    One that wasn't accepted is sent as the same row and adds attempts to it. One that was accepted
+    becomes a new row with the same message, and one that could not be built a new row made from
+    today's data; both name it in `resend_of`. `user_id` is who asked, `None` for the machine.
+    Raises `NotPossible`.
+    """
+    with _held(notification, seen) as row:
+        if not can_resend(row):
+            raise NotPossible(
+                _("It is %(status)s, so there is nothing to resend.")
+                % {"status": row.get_status_display()}
+            )
+        if row.status == Status.ACCEPTED:
+            return _insert(_copied(row), row, user_id)
+        if row.status == Status.INVALID:
+            return _insert(_rebuilt(row), row, user_id)
+        row.status = Status.PENDING
+        row.reason = "resent_by_staff"
+        row.requested_by_id = user_id
+        row.finished_at = None
+        row.available_at = DatabaseNow()
+        row.expires_at = DatabaseNow(settings.EXPIRES_AFTER)
+        row.save(
+            update_fields=[
+                "status",
+                "reason",
+                "requested_by",
+                "finished_at",
+                "available_at",
+                "expires_at",
+            ]
+        )
+        tell_on_commit(log_alias())
+        return row
+
+
+def cancel(notification: Notification, *, seen: str) -> None:
+    """Keep a pending notification from being sent; raises `NotPossible`."""
+    with _held(notification, seen) as row:
+        if not can_cancel(row):
+            raise NotPossible(
+                _("It is %(status)s, so it can't be cancelled.")
+                % {"status": row.get_status_display()}
+            )
+        row.status = Status.CANCELLED
+        row.reason = "cancelled_by_staff"
+        row.finished_at = DatabaseNow()
+        row.save(update_fields=["status", "reason", "finished_at"])
+
+
+@contextmanager
+def _held(notification: Notification, seen: str) -> Iterator[Notification]:
+    """The row under a lock, if it is still as the person saw it."""
+    using = log_alias()
+    with transaction.atomic(using=using):
+        become_writer(Notification, using)
+        row = Notification.objects.using(using).select_for_update().get(pk=notification.pk)
+        if version(row) != seen:
+            raise NotPossible(_("It has changed since you opened the page. Look at it again."))
+        yield row
+
+
+def _insert(row: Notification, origin: Notification, user_id: Any) -> Notification:
+    row.origin = Origin.RESEND
+    row.resend_of = origin
+    row.requested_by_id = user_id
+    using = log_alias()
+    write([row], using)
+    return Notification.objects.using(using).get(public_id=row.public_id)
+
+
+def _copied(row: Notification) -> Notification:
+    """The same message as a new row."""
+    return Notification(
+        event_name=row.event_name,
+        channel=row.channel,
+        phone_number=row.phone_number,
+        subscriber_sid=row.subscriber_sid,
+        subscriber_key=row.subscriber_key,
+        allow_new=row.allow_new,
+        subscribe_new=row.subscribe_new,
+        payload=row.payload,
+        on_ambiguous=row.on_ambiguous,
+        order_key=row.order_key,
+        available_at=DatabaseNow(),
+        expires_at=DatabaseNow(settings.EXPIRES_AFTER),
+        created_at=DatabaseNow(),
+        source_model=row.source_model,
+        source_id=row.source_id,
+        source_name=row.source_name,
+        event_key=row.event_key,
+        why=row.why,
+    )
+
+
+def _rebuilt(row: Notification) -> Notification:
+    """A new row made from today's declaration and today's record."""
+    declared = declared_by_key(row.source_model, row.event_key)
+    if declared is None:
+        raise NotPossible(
+            _("The project no longer declares %(key)s, so it can't be built anew.")
+            % {"key": row.event_key}
+        )
+    using = log_alias()
+    try:
+        pk = declared.owner._meta.pk.to_python(row.source_id)
+        instance = declared.model._base_manager.using(using).get(pk=pk)
+    except (ObjectDoesNotExist, ValidationError):
+        raise NotPossible(_("The record is gone, so it can't be built anew.")) from None
+    try:
+        with transaction.atomic(using=using):
+            built = compose(declared, instance, pk=pk, why=row.why)
+    except DatabaseError as error:
+        raise NotPossible(
+            _("A query failed while it was built anew (%(error)s).")
+            % {"error": type(error).__name__}
+        ) from error
+    if built.status == Status.INVALID:
+        raise NotPossible(built.reason_sentence)
+    return built

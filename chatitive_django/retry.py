@@ -54,6 +54,6 @@ def backoff(attempts: int, *, retry_after: float | None, jitter: float) -> timed
 
     The jitter stays below the cap too: `uniform(0.5, 1) × min(30 min, 5 s × 3^(n-1))`.
     """
-    growth = FIRST_DELAY * 3 ** min(attempts - 1, 10)
+    growth: timedelta = FIRST_DELAY * 3 ** min(attempts - 1, 10)
     wait = min(LONGEST_DELAY, growth) * (0.5 + jitter / 2)
     return max(wait, timedelta(seconds=retry_after or 0))

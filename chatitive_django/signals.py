@@ -7,7 +7,7 @@ from django.dispatch import Signal
 transitioned = Signal()
 """A watched row was created, changed or deleted, and the transaction is still open.
 
-Sent with `sender` (the concrete model), `transition` (a `capture.transitions.Transition`) and `using`.
+Sent with `sender` (the concrete model), `transition` (a `Transition`) and `using`.
 A receiver that raises fails the write, as any receiver of a model signal does.
 """
 

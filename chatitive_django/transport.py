@@ -15,6 +15,8 @@ import ssl
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, cast
 
@@ -52,6 +54,8 @@ IDLE_SECONDS: Final = 3.0
 A server that closes it while the next request is on its way leaves a call of which nobody knows
 whether it arrived; the shortest usual limits of servers are five seconds.
 """
+LONGEST_RETRY_AFTER: Final = 24 * 60 * 60.0
+"""Seconds beyond which a server's wish isn't heeded."""
 
 _FAILURES: Final = (OSError, http.client.HTTPException, HTTPError, ValueError)
 
@@ -80,12 +84,12 @@ class Answer:
     """What the server said; `whole` tells whether `body`, its beginning, is all of it."""
 
     status: int
-    retry_after: str | None
+    retry_after: float | None
     body: bytes
     whole: bool
 
 
-class NoAnswer(Exception):  # noqa: N818 - the end of a call, not an error of this package
+class NoAnswer(Exception):
     """No status was read; `written` tells whether a byte of the request had gone out."""
 
     def __init__(self, reason: str, *, written: bool, error_class: str) -> None:
@@ -138,7 +142,7 @@ class Transport:
                 keep = whole and not response.will_close and response.status >= 200
                 return Answer(
                     status=response.status,
-                    retry_after=response.headers.get("Retry-After"),
+                    retry_after=_seconds(response.headers.get("Retry-After", "")),
                     body=b"" if response.headers.get("Content-Encoding") else beginning,
                     whole=whole,
                 )
@@ -189,6 +193,7 @@ class _Connection(HTTPConnection):
 
     deadline = 0.0
     written = False
+    proxied = False
     _reached: Literal["address", "proxy", "tls", "request"] = "address"
 
     def open(self, deadline: float) -> None:
@@ -223,7 +228,7 @@ class _Connection(HTTPConnection):
             return TLS_FAILED
         if self._reached == "request":
             return CONNECTION_FAILED
-        return PROXY_FAILED if self.proxy_is_tunneling else _reason_unconnected(failure)
+        return PROXY_FAILED if self.proxied else _reason_unconnected(failure)
 
     def remaining(self) -> float:
         """Seconds until the deadline; raises `TimeoutError` after it."""
@@ -261,7 +266,7 @@ class _Connection(HTTPConnection):
                 sock.close()
                 failure = error
             else:
-                self._reached = "proxy" if self.proxy_is_tunneling else "tls"
+                self._reached = "proxy" if self.proxied else "tls"
                 return sock
         raise failure
 
@@ -286,6 +291,7 @@ def _new_connection(route: Route) -> _Connection:
     else:
         connection = _TLSConnection(first.host, first.port, ssl_context=route.tls)
     if route.proxy is not None:
+        connection.proxied = True
         connection.set_tunnel(route.host, route.port, headers=route.proxy.headers)
     return connection
 
@@ -317,6 +323,20 @@ def _read_body(response: http.client.HTTPResponse) -> tuple[bytes, bool]:
     except (OSError, http.client.HTTPException, ValueError):
         return beginning, False
     return beginning, response.isclosed() if response.length is None else response.length == 0
+
+
+def _seconds(retry_after: str) -> float | None:
+    """`Retry-After`, seconds or a date (RFC 9110, section 10.2.3), in seconds: a day at most."""
+    text = retry_after.strip()
+    if text.isascii() and text.isdecimal():
+        return min(float(text), LONGEST_RETRY_AFTER)
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return min(max((moment - datetime.now(UTC)).total_seconds(), 0.0), LONGEST_RETRY_AFTER)
 
 
 def _reason_unconnected(failure: Exception) -> str:

@@ -42,7 +42,7 @@ def get_backend(alias: str) -> Backend:
     urls = settings.API_URLS
     if alias not in urls:
         raise InvalidSetting(
-            f"{alias!r} is no channel of CHATITIVE[\"API_URLS\"]. {did_you_mean(alias, list(urls))}"
+            f'{alias!r} is no channel of CHATITIVE["API_URLS"]. {did_you_mean(alias, list(urls))}'
         )
     return make_backend(alias, urls[alias])
 

@@ -91,7 +91,7 @@ def finish(row: Notification, status: Status, reason: str, explanation: str = ""
     row.status = status
     row.reason = reason
     row.explanation = explanation
-    row.finished_at = NOW  # type: ignore[assignment]  # an expression, until it is inserted
+    row.finished_at = NOW
 
 
 def _configure(row: Notification, event: Event) -> None:
@@ -102,7 +102,7 @@ def _configure(row: Notification, event: Event) -> None:
         channels = settings.API_URLS
     except ImproperlyConfigured as error:
         raise Unbuildable("bad_setting", str(error)) from None
-    row.expires_at = DatabaseNow(lifetime)  # type: ignore[assignment]
+    row.expires_at = DatabaseNow(lifetime)
     if event.channel not in channels:
         raise Unbuildable(
             "unknown_channel", f'{event.channel!r} is no channel of CHATITIVE["API_URLS"].'

@@ -24,9 +24,7 @@ def watch_deletes(model: type[Model]) -> None:
     )
 
 
-def _before_delete(
-    sender: type[Model], instance: Model, using: str, **kwargs: Any
-) -> None:
+def _before_delete(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
     """Record the event while the row and what it refers to can still be read.
 
     The row is read under a lock: of two processes that delete it, one sees it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -50,9 +50,7 @@ def _one_by_one(transition: Transition, using: str) -> list[Notification | None]
     return [_emitted_alone(declared, transition, using) for declared in transition.declared]
 
 
-def _emitted_alone(
-    declared: Declared, transition: Transition, using: str
-) -> Notification | None:
+def _emitted_alone(declared: Declared, transition: Transition, using: str) -> Notification | None:
     trigger = _matching(declared, transition)
     if trigger is None:
         return None
@@ -179,12 +177,15 @@ def notify(
         return Notification.objects.using(using).get(public_id=row.public_id)
 
 
-def write(rows: Iterable[Notification], using: str) -> None:
+def write(rows: Collection[Notification], using: str) -> None:
     """Insert rows in the open transaction, and tell of them when it commits."""
-    rows = list(rows)
-    if not rows:
-        return
-    Notification.objects.using(using).bulk_create(rows)
+    if rows:
+        Notification.objects.using(using).bulk_create(rows)
+        tell_on_commit(using)
+
+
+def tell_on_commit(using: str) -> None:
+    """Have delivery woken when the open transaction commits."""
     transaction.on_commit(
         partial(notifications_committed.send, sender=Notification, using=using),
         using=using,

@@ -105,7 +105,7 @@ def _surely_inserts(
     return (
         instance._state.adding
         and not force_update
-        and all(f.has_default() or f.has_db_default() for f in meta.pk_fields)  # type: ignore[attr-defined]
+        and all(f.has_default() or f.has_db_default() for f in meta.pk_fields)
     )
 
 
@@ -167,7 +167,7 @@ class _Save:
         return transaction.atomic(using=self.using)
 
     def _pk(self, model: type[Model]) -> Any:
-        return self.instance._get_pk_val(model._meta)  # type: ignore[attr-defined]
+        return self.instance._get_pk_val(model._meta)
 
     def _may_differ(self, attname: str, old: Any) -> bool:
         """Whether the row may hold another value than `old`, as far as the instance knows."""

@@ -80,7 +80,8 @@ class Transition:
         return {
             name: Change(self._before[attname], getattr(self.instance(), attname))
             for name, attname in watched.items()
-            if attname in self._before and getattr(self.instance(), attname) != self._before[attname]
+            if attname in self._before
+            and getattr(self.instance(), attname) != self._before[attname]
         }
 
 
