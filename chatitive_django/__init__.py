@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .capture.record import notify
     from .conditions import If
     from .events import ANY, Changed, Created, Deleted, Event
+    from .exceptions import ChatitiveError, InvalidEvent
     from .paths import Path
     from .payloads import Constant
     from .registry import register
@@ -21,11 +22,13 @@ else:
     _HOMES = {
         "ANY": "events",
         "Changed": "events",
+        "ChatitiveError": "exceptions",
         "Constant": "payloads",
         "Created": "events",
         "Deleted": "events",
         "Event": "events",
         "If": "conditions",
+        "InvalidEvent": "exceptions",
         "Path": "paths",
         "muted": "capture.muting",
         "notify": "capture.record",
@@ -46,11 +49,13 @@ else:
 __all__ = [
     "ANY",
     "Changed",
+    "ChatitiveError",
     "Constant",
     "Created",
     "Deleted",
     "Event",
     "If",
+    "InvalidEvent",
     "Path",
     "muted",
     "notify",

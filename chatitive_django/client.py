@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 BASE_URL: Final = "https://api.essential.to"
 SHAPE: Final = "chatitive://SID:TOKEN@api.essential.to/CHANNEL_SID"
-
 EXCERPT_LENGTH: Final = 500
 _EXCERPT_SOURCE: Final = 4096
 
@@ -52,8 +51,6 @@ _OPTIONS: Final = ("proxy", "ca_bundle")
 
 # What a repeated call may mend by itself: the API says that it did nothing, or (500) that it broke.
 _TURNED_AWAY: Final = frozenset({408, 425, 429, 500, 503})
-_UNAUTHORISED: Final = frozenset({401, 403})
-_PROXY_AUTHENTICATION: Final = 407
 
 _HOST: Final = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
 _PHONE_NUMBER: Final = re.compile(r"\+?\(?\d(?:[\s().+/\-\u2010-\u2015]{0,3}\d){6,}")
@@ -151,7 +148,7 @@ class Client:
             raise _refusal("The URL has no SID:TOKEN@ before its host")
         *prefix, channel_sid = parts.path.split("/")
         if not channel_sid:
-            raise _refusal("The URL has no CHANNEL_SID after its host")
+            raise _refusal("The URL doesn't end in /CHANNEL_SID")
         if "channels" in prefix:
             raise _refusal("The CHANNEL_SID stands alone; the path of the call is added to it")
         return cls(
@@ -175,15 +172,14 @@ class Client:
         subscribe_new: bool = False,
         idempotency_key: str | None = None,
     ) -> Result:
-        """Tell the channel's workflows of an event of one subscriber; what became of the call.
+        """Tell the channel's workflows of a subscriber's event, and return what became of the call.
 
         Give exactly one of `phone_number`, sent as it stands, and `subscriber_sid`. `payload` is a
         dict that is JSON. `allow_new` adds a subscriber whom the channel doesn't know, unconfirmed;
         with `subscribe_new` as subscribed, which is right only where the person has consented.
         `idempotency_key` is sent as a header of that name; that the API heeds it isn't documented.
 
-        Raises `InvalidRequest` for arguments that can't be sent, before anything is. From then on
-        it raises nothing.
+        Raises `InvalidRequest`, before anything is sent, for arguments that can't be. Nothing else.
 
         The call: POST {base}/v2/account/channels/{channel_sid}/subscribers/events/notify.
         """
@@ -360,9 +356,9 @@ def _outcome_of(status: int) -> Outcome:
         return Outcome.ACCEPTED
     if status in _TURNED_AWAY:
         return Outcome.TURNED_AWAY
-    if 300 <= status < 400 or status in _UNAUTHORISED:
+    if 300 <= status < 400 or status in {401, 403}:
         return Outcome.CONFIGURATION
-    if status == _PROXY_AUTHENTICATION:
+    if status == 407:  # only a proxy says so, and passes nothing on
         return Outcome.NOT_ARRIVED
     return Outcome.REJECTED if 400 <= status < 500 else Outcome.MAY_HAVE_ARRIVED
 

@@ -48,11 +48,11 @@ BODY_LIMIT: Final = 16 * 1024
 """Bytes of an answer's body that are read at most."""
 BODY_SECONDS: Final = 5.0
 """How long the body may take: it is for people to read, and holds up the next call."""
-IDLE_SECONDS: Final = 3.0
+IDLE_SECONDS: Final = 1.5
 """How long a connection is kept for the next call.
 
 A server that closes it while the next request is on its way leaves a call of which nobody knows
-whether it arrived; the shortest usual limits of servers are five seconds.
+whether it arrived. The shortest limit in wide use is gunicorn's: two seconds.
 """
 LONGEST_RETRY_AFTER: Final = 24 * 60 * 60.0
 """Seconds beyond which a server's wish isn't heeded."""
@@ -136,6 +136,7 @@ class Transport:
                 connection.open(min(deadline, time.monotonic() + self._connect_timeout))
             connection.deadline = deadline
             with connection.exchange(path, headers, body) as response:
+                coding = response.headers.get("Content-Encoding", "identity")
                 connection.deadline = min(deadline, time.monotonic() + BODY_SECONDS)
                 beginning, whole = _read_body(response)
                 # The final answer still follows one of 1xx, and must not be taken for the next's.
@@ -143,7 +144,7 @@ class Transport:
                 return Answer(
                     status=response.status,
                     retry_after=_seconds(response.headers.get("Retry-After", "")),
-                    body=b"" if response.headers.get("Content-Encoding") else beginning,
+                    body=beginning if coding == "identity" else b"",
                     whole=whole,
                 )
         except _FAILURES as failure:

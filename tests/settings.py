@@ -53,6 +53,8 @@ VENDOR = os.environ.get("DATABASE", "sqlite")
 SQLITE_FILE = os.environ.setdefault(
     "SQLITE_FILE", str(Path(tempfile.mkdtemp(prefix="chatitive-")) / "test.sqlite3")
 )
+# Suites that run side by side on one server need a name each.
+TEST_DATABASE = "test_chatitive" + os.environ.get("TEST_DATABASE_SUFFIX", "")
 DATABASES = {
     "sqlite": {
         "ENGINE": "django.db.backends.sqlite3",
@@ -71,7 +73,7 @@ DATABASES = {
         "PASSWORD": os.environ.get("PGPASSWORD", ""),
         "HOST": os.environ.get("PGHOST", "127.0.0.1"),
         "PORT": os.environ.get("PGPORT", "5432"),
-        "TEST": {"NAME": "test_chatitive"},
+        "TEST": {"NAME": TEST_DATABASE},
     },
     "mariadb": {
         "ENGINE": "django.db.backends.mysql",
@@ -81,9 +83,11 @@ DATABASES = {
         "HOST": os.environ.get("MYSQL_HOST", "127.0.0.1"),
         "PORT": os.environ.get("MYSQL_PORT", "3306"),
         "OPTIONS": {"charset": "utf8mb4"},
-        "TEST": {"NAME": "test_chatitive", "CHARSET": "utf8mb4"},
+        "TEST": {"NAME": TEST_DATABASE, "CHARSET": "utf8mb4"},
     },
 }
 DATABASES = {"default": DATABASES[VENDOR]}
 
-CHATITIVE = {"API_URLS": {"default": "chatitive://SID:TOKEN@api.essential.to/p03Gjl8Uzn0RkZSpHXHnrw"}}
+CHATITIVE = {
+    "API_URLS": {"default": "chatitive://SID:TOKEN@api.essential.to/p03Gjl8Uzn0RkZSpHXHnrw"}
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from chatitive_django import Changed, Event
+from chatitive_django import Changed, Created, Deleted, Event, If, Path
 
 
 class Customer(models.Model):
@@ -54,3 +54,129 @@ class Ticket(models.Model):
 
     def get_absolute_url(self):
         return f"https://support.yourcompany.com/tickets/{self.pk}"
+
+
+class TicketProxy(Ticket):
+    class Meta:
+        proxy = True
+
+
+class Order(models.Model):
+    """Watched in every way: creation, several fields, several events on one write, deletion."""
+
+    number = models.IntegerField(default=0)
+    state = models.CharField(max_length=20, default="new")
+    total = models.DecimalField(max_digits=8, decimal_places=2, default=0)
+    phone = models.CharField(max_length=80, blank=True, default="206-555-0111")
+    gift = models.BooleanField(default=False)
+    notes = models.JSONField(default=dict)
+    agent = models.ForeignKey(Agent, models.SET_NULL, null=True)
+
+    chatitive_events = [
+        Event("OrderCreated", when=Created(), phone_number="phone", payload={"number": "number"}),
+        Event(
+            "OrderShipped",
+            when=Changed("state", from_=["packed", "new"], to="shipped"),
+            phone_number="phone",
+            payload={"number": "number"},
+        ),
+        Event("OrderNumbered", when=Changed("number"), phone_number="phone"),
+        Event("OrderDeleted", when=Deleted(), phone_number="phone", payload={"state": "state"}),
+        Event(
+            "GiftSent",
+            when=Changed("state", to="shipped"),
+            only_if=If("gift", "equals", True),
+            phone_number="phone",
+        ),
+        Event("OrderReassigned", when=Changed("agent"), phone_number="phone"),
+        Event("NotesChanged", when=Changed("notes"), phone_number="phone"),
+        Event("TotalChanged", when=Changed("total"), phone_number="phone"),
+        Event(
+            "OrderUrgent",
+            when=Changed("state", to="urgent", on_create=True),
+            phone_number="phone",
+        ),
+    ]
+
+    def __str__(self):
+        return f"order {self.number}"
+
+
+class Shape(models.Model):
+    """What a payload may be made of, and all that may go wrong with it."""
+
+    state = models.CharField(max_length=20, default="new")
+    phone = models.CharField(max_length=80, blank=True, null=True, default="206-555-0122")
+    sid = models.CharField(max_length=40, blank=True)
+    data = models.JSONField(default=dict)
+    parent = models.ForeignKey("self", models.CASCADE, null=True)
+
+    def __str__(self):
+        return f"shape {self.pk}"
+
+    def get_state(self):
+        return f"{self.state}!"
+
+    def fails(self):
+        raise RuntimeError("secret 206-555-0199")
+
+    def queries_badly(self):
+        return list(Shape.objects.raw("SELECT * FROM there_is_no_such_table"))
+
+    def itself(self):
+        return self
+
+
+class Person(models.Model):
+    """A concrete parent that declares."""
+
+    nickname = models.CharField(max_length=40)
+    phone = models.CharField(max_length=40, default="206-555-0133")
+
+    chatitive_events = [
+        Event("NicknameChanged", when=Changed("nickname"), phone_number="phone"),
+        Event("PersonCreated", when=Created(), phone_number="phone"),
+    ]
+
+
+class Job(models.Model):
+    salary = models.IntegerField(default=0)
+
+
+class Clerk(Person, Job):
+    """Two concrete parents, and an event over the columns of all three tables."""
+
+    person_ptr = models.OneToOneField(Person, models.CASCADE, parent_link=True, primary_key=True)
+    job_ptr = models.OneToOneField(Job, models.CASCADE, parent_link=True)
+    desk = models.CharField(max_length=20, default="A1")
+
+    chatitive_events = [
+        Event(
+            "ClerkMoved",
+            when=[Changed("desk"), Changed("salary"), Changed("nickname")],
+            phone_number="phone",
+            payload={"desk": "desk", "salary": "salary", "nick": Path("nickname", fallback="-")},
+        ),
+        Event("ClerkCreated", when=Created(), phone_number="phone"),
+    ]
+
+
+class Trackable(models.Model):
+    """An abstract parent that declares."""
+
+    step = models.IntegerField(default=0)
+    phone = models.CharField(max_length=40, default="206-555-0144")
+
+    chatitive_events = [
+        Event("Stepped", when=Changed("step"), phone_number="phone"),
+        Event("Arrived", when=Changed("step", to=9), phone_number="phone"),
+    ]
+
+    class Meta:
+        abstract = True
+
+
+class Parcel(Trackable):
+    chatitive_events = [
+        Event("Arrived", when=Changed("step", to=5), phone_number="phone"),
+    ]
