@@ -48,9 +48,7 @@ def due(channel: str) -> QuerySet[Notification]:
     one is found by a scalar subquery: a `NOT EXISTS` becomes an anti join that scans.
     """
     first = (
-        Notification.objects.filter(
-            order_key=OuterRef("order_key"), status__in=[Status.PENDING, Status.SENDING]
-        )
+        Notification.objects.filter(order_key=OuterRef("order_key"), finished_at__isnull=True)
         .order_by("id")
         .values("id")[:1]
     )
@@ -90,25 +88,21 @@ def claim(channel: str, limit: int, lease: timedelta) -> list[Notification]:
 
 
 def settle(settlements: Collection[Settlement]) -> None:
-    """Store the results of attempts, each where its lease still holds, and tell of them."""
+    """Store the results of attempts, each where its lease still holds, and tell of those."""
     using = log_alias()
     with transaction.atomic(using=using):
         become_writer(Notification, using)
-        for settlement in settlements:
-            _store(settlement)
+        stored = [settlement for settlement in settlements if _store(settlement)]
         Attempt.objects.using(using).bulk_create(
             [_attempt(settlement) for settlement in settlements]
         )
-    for settlement in settlements:
-        notification_settled.send_robust(
-            sender=Notification,
-            notification=settlement.notification,
-            result=settlement.result,
-            using=using,
-        )
+    for settlement in stored:
+        settlement.notification.status = settlement.decision.status
+        settlement.notification.reason = settlement.result.reason
+        _tell(settlement.notification, settlement.result)
 
 
-def _store(settlement: Settlement) -> None:
+def _store(settlement: Settlement) -> bool:
     row, result, decision = settlement.notification, settlement.result, settlement.decision
     pending = decision.status == Status.PENDING
     values = {
@@ -123,12 +117,20 @@ def _store(settlement: Settlement) -> None:
     else:
         values["requested_by"] = None
     held = _rows().filter(pk=row.pk, status=Status.SENDING, lease_token=row.lease_token)
-    if not held.update(**values) and result.outcome is Outcome.ACCEPTED:
-        # Late proof: the lease ran out while the answer was on its way. What another worker is
-        # sending now is left to it.
-        _rows().filter(pk=row.pk, status__in=[Status.UNKNOWN, Status.PENDING]).update(**values)
-    row.status = decision.status
-    row.reason = result.reason
+    if held.update(**values):
+        return True
+    if result.outcome is not Outcome.ACCEPTED:
+        return False
+    # Late proof: the lease ran out while the answer was on its way. What another worker is sending
+    # now is left to it.
+    doubtful = _rows().filter(pk=row.pk, status__in=[Status.UNKNOWN, Status.PENDING])
+    return bool(doubtful.update(**values))
+
+
+def _tell(row: Notification, result: Result) -> None:
+    notification_settled.send_robust(
+        sender=Notification, notification=row, result=result, using=log_alias()
+    )
 
 
 def _attempt(settlement: Settlement) -> Attempt:
@@ -166,10 +168,7 @@ def rescue() -> int:
         for row in rows:
             _rescue(row, using)
     for row in rows:
-        result = Result(outcome=Outcome.MAY_HAVE_ARRIVED, reason="worker_lost")
-        notification_settled.send_robust(
-            sender=Notification, notification=row, result=result, using=using
-        )
+        _tell(row, Result(outcome=Outcome.MAY_HAVE_ARRIVED, reason="worker_lost"))
     return len(rows)
 
 

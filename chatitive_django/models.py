@@ -107,10 +107,12 @@ class Notification(models.Model):
                 name="chatitive_due",
                 condition=models.Q(status="pending"),
             ),
+            # Pending and sending are the two statuses that have not finished. Asked for in this way
+            # the first row of a subscriber is one step, however many wait behind it.
             models.Index(
-                fields=["order_key", "status", "id"],
+                fields=["order_key", "finished_at", "id"],
                 name="chatitive_order",
-                condition=models.Q(status__in=["pending", "sending"]),
+                condition=models.Q(finished_at__isnull=True),
             ),
             models.Index(
                 fields=["status", "leased_until"],

@@ -1,7 +1,11 @@
-"""Settings of the test suite; DATABASE names the vendor: sqlite, postgresql or mariadb."""
+"""Settings of the test suite; DATABASE names the vendor: sqlite, postgresql or mariadb.
+
+Worker processes that a test starts are given the test database by DATABASE_NAME.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -68,7 +72,7 @@ DATABASES = {
     },
     "postgresql": {
         "ENGINE": "django.db.backends.postgresql",
-        "NAME": os.environ.get("PGDATABASE", "postgres"),
+        "NAME": os.environ.get("DATABASE_NAME", "postgres"),
         "USER": os.environ.get("PGUSER", "postgres"),
         "PASSWORD": os.environ.get("PGPASSWORD", ""),
         "HOST": os.environ.get("PGHOST", "127.0.0.1"),
@@ -77,7 +81,7 @@ DATABASES = {
     },
     "mariadb": {
         "ENGINE": "django.db.backends.mysql",
-        "NAME": os.environ.get("MYSQL_DATABASE", "test"),
+        "NAME": os.environ.get("DATABASE_NAME", "test"),
         "USER": os.environ.get("MYSQL_USER", "root"),
         "PASSWORD": os.environ.get("MYSQL_PASSWORD", ""),
         "HOST": os.environ.get("MYSQL_HOST", "127.0.0.1"),
@@ -89,5 +93,11 @@ DATABASES = {
 DATABASES = {"default": DATABASES[VENDOR]}
 
 CHATITIVE = {
-    "API_URLS": {"default": "chatitive://SID:TOKEN@api.essential.to/p03Gjl8Uzn0RkZSpHXHnrw"}
+    "API_URLS": {
+        "default": os.environ.get(
+            "CHATITIVE_API_URL", "chatitive://SID:TOKEN@api.essential.to/p03Gjl8Uzn0RkZSpHXHnrw"
+        )
+    },
+    "DISPATCHER": "worker",
+    **json.loads(os.environ.get("CHATITIVE_EXTRA", "{}")),
 }

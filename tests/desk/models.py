@@ -140,6 +140,7 @@ class Person(models.Model):
 
 
 class Job(models.Model):
+    number = models.AutoField(primary_key=True)
     salary = models.IntegerField(default=0)
 
 
