@@ -134,7 +134,7 @@ class Worker:
     def _loop(self, idle_exit: float | None) -> None:
         database = connections[log_alias()].settings_dict["NAME"]
         busy_at = time.monotonic()
-        while self._in_hand or not self._stopping.is_set():
+        while True:
             if connections[log_alias()].settings_dict["NAME"] != database:
                 # A test run has ended and given the real database's name back.
                 return
@@ -148,6 +148,8 @@ class Worker:
                 continue
             if claimed or self._in_hand:
                 busy_at = time.monotonic()
+            elif self._stopping.is_set():
+                return
             elif idle_exit is not None and time.monotonic() - busy_at >= idle_exit:
                 return
             self._collect(self._patience(idle_exit))

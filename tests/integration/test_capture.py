@@ -189,7 +189,9 @@ def test_an_instance_built_by_hand_with_a_known_key_is_compared_with_its_row(tic
     assert recorded() == ["RequestSupportFeedback"]
 
 
-@pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+@pytest.mark.parametrize(
+    "clone", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+)
 def test_copies_are_compared_with_their_row(ticket, clone):
     copied = clone(ticket)
     copied.status = "Success"
@@ -514,9 +516,7 @@ def test_a_savepoint_rollback_takes_the_event_back_and_no_other(ticket, order):
     ],
     ids=["a value that no trigger asks for", "watched fields left out", "a creation"],
 )
-def test_a_write_that_no_trigger_asks_for_costs_no_query(
-    ticket, write, django_assert_num_queries
-):
+def test_a_write_that_no_trigger_asks_for_costs_no_query(ticket, write, django_assert_num_queries):
     with django_assert_num_queries(1):
         write(ticket)
 

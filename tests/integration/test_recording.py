@@ -117,9 +117,7 @@ def test_values_are_json_as_djangos_encoder_writes_it(fire):
         ({"only_if": If("stat", "is_set")}, "bad_path", "Shape has no 'stat'"),
     ],
 )
-def test_what_cannot_be_built_is_in_the_log_as_invalid_with_its_reason(
-    fire, options, reason, told
-):
+def test_what_cannot_be_built_is_in_the_log_as_invalid_with_its_reason(fire, options, reason, told):
     options = dict(options)
     shape = None
     if options.pop("parented", False):
@@ -254,7 +252,11 @@ def test_the_apps_own_signal_tells_each_transition_to_whoever_listens(fire):
 def test_notify_records_by_hand_with_plain_values():
     shape = Shape.objects.create()
     row = notify(
-        "Hello", shape, phone_number="206-555-0100", payload={"name": "parent.name"}, channel="default"
+        "Hello",
+        shape,
+        phone_number="206-555-0100",
+        payload={"name": "parent.name"},
+        channel="default",
     )
     assert row.status == Status.PENDING
     assert row.payload == {"name": "parent.name"}

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pytest
+
+from chatitive_django import ANY, Changed, Constant, Created, Deleted, Event, If, InvalidEvent, Path
+from chatitive_django.exceptions import PathError
+
+
+def event(**options):
+    return Event("Hello", **{"when": Created(), "phone_number": "phone", **options})
+
+
+def test_an_event_is_a_frozen_value():
+    assert event() == event()
+    with pytest.raises(AttributeError):
+        event().name = "Other"
+
+
+def test_one_trigger_or_a_list_may_be_given():
+    assert event(when=Created()).triggers == (Created(),)
+    assert event(when=[Created(), Deleted()]).triggers == (Created(), Deleted())
+    assert event(only_if=If("a", "is_set")).conditions == (If("a", "is_set"),)
+
+
+def test_changed_takes_one_value_several_or_any():
+    assert Changed("status", to="a").to == ("a",)
+    assert Changed("status", to=["a", "b"]).to == ("a", "b")
+    assert Changed("status", to=None).to == (None,)
+    assert Changed("status").to is ANY
+    assert repr(ANY) == "ANY"
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: Event("", when=Created(), phone_number="phone"), "needs a name"),
+        (lambda: event(when=[]), "no trigger in `when`"),
+        (lambda: event(when="status"), "none of the kinds"),
+        (lambda: event(only_if="gold"), "none of the kinds"),
+        (lambda: event(payload=["status"]), "payload must be a dict"),
+        (lambda: Changed(""), "must name a field"),
+        (lambda: Changed("status", to=[]), "An empty list of values never matches"),
+        (lambda: If("plan", "equal", "gold"), "Did you mean 'equals'?"),
+    ],
+)
+def test_what_can_be_no_declaration_is_refused_where_it_stands(make, told):
+    with pytest.raises(InvalidEvent, match=told.replace("?", r"\?")):
+        make()
+
+
+@pytest.mark.parametrize("path", ["", ".", "agent.", ".name", "agent..name", None])
+def test_a_path_is_names_with_dots(path):
+    with pytest.raises(PathError, match="write names with dots"):
+        Path(path)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"phone_number": None}, "names no subscriber"),
+        ({"subscribe_new": True}, "subscribe_new needs allow_new"),
+        ({"mode": "live!"}, "mode must be one of live, watch, off"),
+        ({"on_ambiguous": "ask"}, 'on_ambiguous must be "hold" or "retry"'),
+        ({"when": Changed("status", from_="a", to="a")}, "never fires"),
+    ],
+)
+def test_what_contradicts_itself_is_told(options, told):
+    [problem] = event(**options).problems()
+    assert told in problem
+
+
+def test_a_sound_declaration_has_no_problems():
+    assert event(payload={"a": Constant(1)}, allow_new=True, subscribe_new=True).problems() == []
+
+
+@pytest.mark.parametrize(
+    ("operator", "value", "actual", "holds"),
+    [
+        ("equals", "gold", "gold", True),
+        ("equals", "gold", None, False),
+        ("not_equals", "gold", "tin", True),
+        ("contains", "ol", "gold", True),
+        ("contains", "ol", None, False),
+        ("not_contains", "ol", "gold", False),
+        ("not_contains", "ol", None, True),
+        ("starts_with", "go", "gold", True),
+        ("in", ["gold", "tin"], "tin", True),
+        ("in", ["gold", "tin"], "zinc", False),
+        ("gt", 5, 6, True),
+        ("gt", 5, None, False),
+        ("gt", 5, "6", False),
+        ("gte", 5, 5, True),
+        ("lt", 5, 4, True),
+        ("lte", 5, 6, False),
+        ("is_set", None, "", False),
+        ("is_set", None, 0, True),
+        ("is_set", None, False, True),
+        ("is_empty", None, None, True),
+        ("is_empty", None, [], True),
+        ("is_empty", None, 0, False),
+    ],
+)
+def test_conditions_hold_or_not_and_never_raise(operator, value, actual, holds):
+    finding = If("plan", operator, value).check({"plan": actual})
+    assert (finding.holds, finding.actual) == (holds, actual)

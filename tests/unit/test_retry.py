@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from chatitive_django.outcomes import Outcome, Result
+from chatitive_django.retry import LONGEST_DELAY, backoff, decide
+
+
+def decided(outcome, *, attempts=1, on_ambiguous="hold", by_person=False, http_status=None):
+    result = Result(outcome=outcome, http_status=http_status)
+    return decide(
+        result, attempts=attempts, on_ambiguous=on_ambiguous, by_person=by_person, jitter=0.5
+    ).status
+
+
+@pytest.mark.parametrize(
+    ("outcome", "hold", "retry", "by_person"),
+    [
+        (Outcome.ACCEPTED, "accepted", "accepted", "accepted"),
+        (Outcome.REJECTED, "rejected", "rejected", "rejected"),
+        (Outcome.TURNED_AWAY, "pending", "pending", "expired"),
+        (Outcome.NOT_ARRIVED, "pending", "pending", "expired"),
+        (Outcome.CONFIGURATION, "pending", "pending", "expired"),
+        (Outcome.MAY_HAVE_ARRIVED, "unknown", "pending", "unknown"),
+        (Outcome.NOT_SENT, "skipped", "skipped", "skipped"),
+    ],
+)
+def test_each_outcome_is_decided_by_policy_and_by_who_asked(outcome, hold, retry, by_person):
+    assert decided(outcome) == hold
+    assert decided(outcome, on_ambiguous="retry") == retry
+    assert decided(outcome, by_person=True) == by_person
+    assert decided(outcome, by_person=True, on_ambiguous="retry") == by_person
+
+
+@pytest.mark.parametrize("attempts", [1, 4, 5, 50])
+def test_internal_errors_are_retried_five_times_and_then_held(attempts):
+    expected = "pending" if attempts < 5 else "unknown"
+    assert decided(Outcome.TURNED_AWAY, http_status=500, attempts=attempts) == expected
+    assert decided(Outcome.TURNED_AWAY, http_status=503, attempts=attempts) == "pending"
+
+
+@pytest.mark.parametrize(
+    ("attempts", "shortest", "longest"),
+    [(1, 2.5, 5), (2, 7.5, 15), (3, 22.5, 45), (6, 607.5, 1215), (7, 900, 1800), (900, 900, 1800)],
+)
+def test_the_wait_grows_to_a_cap_and_keeps_its_jitter_there(attempts, shortest, longest):
+    assert backoff(attempts, retry_after=None, jitter=0) == timedelta(seconds=shortest)
+    almost = backoff(attempts, retry_after=None, jitter=1)
+    assert almost == timedelta(seconds=longest) <= LONGEST_DELAY
+
+
+def test_the_wait_is_never_shorter_than_retry_after():
+    assert backoff(1, retry_after=3600, jitter=0) == timedelta(hours=1)
+    assert backoff(9, retry_after=1, jitter=0) == timedelta(minutes=15)
