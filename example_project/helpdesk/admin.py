@@ -1,0 +1,27 @@
+"""Where staff work: a ticket's status is changed here, in the list or in its form."""
+
+from django.contrib import admin
+
+from .models import Agent, Customer, Ticket
+
+admin.site.site_header = admin.site.site_title = "Support desk"
+
+
+@admin.register(Ticket)
+class TicketAdmin(admin.ModelAdmin):
+    list_display = ["__str__", "customer", "agent", "status"]
+    list_editable = ["status"]
+    list_filter = ["status", "agent"]
+    list_select_related = ["customer", "agent"]
+    search_fields = ["title", "customer__name"]
+
+
+@admin.register(Customer)
+class CustomerAdmin(admin.ModelAdmin):
+    list_display = ["name", "phone", "agreed_to_texts"]
+    search_fields = ["name", "phone"]
+
+
+@admin.register(Agent)
+class AgentAdmin(admin.ModelAdmin):
+    search_fields = ["name"]
