@@ -10,10 +10,11 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .capture.bulk import EventManager, EventQuerySet, NotCapturable, capture_changes
     from .capture.muting import muted
     from .capture.record import notify
     from .conditions import If
-    from .events import ANY, Changed, Created, Deleted, Event
+    from .events import ANY, Added, Changed, Created, Deleted, Event, Removed
     from .exceptions import ChatitiveError, InvalidEvent
     from .paths import Path
     from .payloads import Constant
@@ -21,15 +22,21 @@ if TYPE_CHECKING:
 else:
     _HOMES = {
         "ANY": "events",
+        "Added": "events",
         "Changed": "events",
         "ChatitiveError": "exceptions",
         "Constant": "payloads",
         "Created": "events",
         "Deleted": "events",
         "Event": "events",
+        "EventManager": "capture.bulk",
+        "EventQuerySet": "capture.bulk",
         "If": "conditions",
         "InvalidEvent": "exceptions",
+        "NotCapturable": "capture.bulk",
         "Path": "paths",
+        "Removed": "events",
+        "capture_changes": "capture.bulk",
         "muted": "capture.muting",
         "notify": "capture.record",
         "register": "registry",
@@ -48,15 +55,21 @@ else:
 
 __all__ = [
     "ANY",
+    "Added",
     "Changed",
     "ChatitiveError",
     "Constant",
     "Created",
     "Deleted",
     "Event",
+    "EventManager",
+    "EventQuerySet",
     "If",
     "InvalidEvent",
+    "NotCapturable",
     "Path",
+    "Removed",
+    "capture_changes",
     "muted",
     "notify",
     "register",

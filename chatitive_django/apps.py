@@ -16,11 +16,11 @@ class ChatitiveConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks, dispatch, registry, signals
-        from .capture.record import record_transition
+        from .capture.record import record_transitions
         from .monitoring import on_notification_settled
 
         checks.register_all()
-        signals.transitioned.connect(record_transition, dispatch_uid="chatitive_django")
+        signals.transitioned.connect(record_transitions, dispatch_uid="chatitive_django")
         signals.notification_settled.connect(
             on_notification_settled, dispatch_uid="chatitive_django"
         )
@@ -38,6 +38,7 @@ def watch(model: type[Model]) -> None:
     """Have the writes of a model captured, if it or a parent declares anything."""
     from . import registry
     from .capture.deleting import watch_deletes
+    from .capture.relations import watch_relations
     from .capture.saving import watch_saves
     from .events import Deleted
 
@@ -47,6 +48,7 @@ def watch(model: type[Model]) -> None:
     plan = registry.plan_for(model)
     if plan is not None and plan.own(Deleted):
         watch_deletes(model)
+    watch_relations(registry.concrete(model))
 
 
 def _watch_family(model: type[Model]) -> None:

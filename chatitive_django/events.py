@@ -26,6 +26,7 @@ ANY = _Any.ANY
 """Matches every value."""
 
 LIVE, WATCH, OFF = MODES = ("live", "watch", "off")
+PER_RECORD, PER_TRANSITION = ONCE = ("record", "transition")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class Kind(Enum):
     CREATED = "created"
     CHANGED = "changed"
     DELETED = "deleted"
+    ADDED = "added"
+    REMOVED = "removed"
 
 
 class Move(Protocol):
@@ -67,6 +70,26 @@ class Deleted:
 
     def matches(self, move: Move) -> bool:
         return move.kind is Kind.DELETED
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """The many-to-many relation `field` gains objects, from whichever side they are added."""
+
+    field: str
+
+    def matches(self, move: Move) -> bool:
+        return move.kind is Kind.ADDED and self.field in move.changes
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """The many-to-many relation `field` loses objects, from whichever side they are removed."""
+
+    field: str
+
+    def matches(self, move: Move) -> bool:
+        return move.kind is Kind.REMOVED and self.field in move.changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +134,7 @@ class Changed:
         )
 
 
-Trigger: TypeAlias = Created | Deleted | Changed
+Trigger: TypeAlias = Created | Deleted | Changed | Added | Removed
 
 
 def _values(given: Any) -> Any:
@@ -134,9 +157,13 @@ class Event:
     arguments to paths, `Path`, `Constant`, callables, and nested dicts and lists of them.
     `condition` is a callable of the instance, `only_if` one `If` or a list: all must hold.
     `allow_new` and `subscribe_new` are the API's own flags. `expires_after` is a timedelta or
-    seconds, `on_ambiguous` "hold" or "retry"; `None` takes the setting's value. `mode` is "live",
-    "watch" (recorded as skipped, never sent) or "off". `key` is the event's identity in the log,
-    "helpdesk.Ticket:Name" unless given.
+    seconds, `on_ambiguous` "hold" or "retry"; `None` takes the setting's value.
+
+    `cooldown` (a timedelta or seconds) is the least time between two of this event for the same
+    subscriber. `once` is "record" (ever, for this record) or "transition" (for the same field going
+    from the same value to the same value of this record). What they hold back is recorded as
+    skipped. `mode` is "live", "watch" (recorded as skipped, never sent) or "off". `key` is the
+    event's identity in the log, "helpdesk.Ticket:Name" unless given.
 
     Raises `InvalidEvent` for what can't be a declaration. What contradicts itself or the model is
     found by Django's system checks, and is recorded as `invalid` where those were not run.
@@ -155,6 +182,8 @@ class Event:
     ordered: bool = True
     on_ambiguous: str | None = None
     expires_after: timedelta | float | None = None
+    cooldown: timedelta | float | None = None
+    once: str | None = None
     mode: str = LIVE
     key: str | None = None
 
@@ -167,8 +196,9 @@ class Event:
             raise InvalidEvent(f"Event {self.name!r} has no trigger in `when`, so it never fires.")
         if self.payload is not None and not isinstance(self.payload, Mapping):
             raise InvalidEvent(f"Event {self.name!r}: payload must be a dict.")
-        if isinstance(self.expires_after, (int, float)):
-            object.__setattr__(self, "expires_after", timedelta(seconds=self.expires_after))
+        for name in ("expires_after", "cooldown"):
+            if isinstance(seconds := getattr(self, name), (int, float)):
+                object.__setattr__(self, name, timedelta(seconds=seconds))
 
     @property
     def triggers(self) -> tuple[Trigger, ...]:
@@ -182,6 +212,10 @@ class Event:
     def lifetime(self) -> timedelta | None:
         return self.expires_after  # type: ignore[return-value]  # made a timedelta above
 
+    @property
+    def gap(self) -> timedelta | None:
+        return self.cooldown  # type: ignore[return-value]  # made a timedelta above
+
     def problems(self) -> list[str]:
         """What contradicts itself in the declaration, whatever the model: a sentence each."""
         found = []
@@ -191,6 +225,8 @@ class Event:
             found.append("subscribe_new needs allow_new: only a new subscriber can be subscribed.")
         if self.mode not in MODES:
             found.append(f"mode must be one of {', '.join(MODES)}, and it is {self.mode!r}.")
+        if self.once not in (None, *ONCE):
+            found.append(f"once must be one of {', '.join(ONCE)}, and it is {self.once!r}.")
         if self.on_ambiguous not in (None, HOLD, RETRY):
             found.append(f'on_ambiguous must be "{HOLD}" or "{RETRY}".')
         if len(self.name) > 255:

@@ -17,6 +17,9 @@ SENTENCES: dict[str, Promise] = {
     "bad_declaration": _("The event is declared in a way that can't be sent."),
     "bad_setting": _("A setting of CHATITIVE can't be used."),
     # recorded without sending
+    "once_per_record": _("This record has had this event before, and it is sent once only."),
+    "once_per_transition": _("This record has made this very change before."),
+    "cooldown": _("This customer had the same event only a short time ago."),
     "watch_only": _("The event is in watch mode: it is recorded and not sent."),
     "printed_not_sent": _(
         "This channel prints messages or keeps them in memory: nothing was sent."

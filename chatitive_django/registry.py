@@ -10,9 +10,9 @@ from typing import Any, TypeAlias, TypeGuard
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import models
-from django.db.models import Field, ForeignKey, Model
+from django.db.models import Field, ForeignKey, ManyToManyField, ManyToManyRel, Model
 
-from .events import ANY, OFF, Changed, Created, Event, Trigger
+from .events import ANY, OFF, Added, Changed, Created, Event, Removed, Trigger
 from .exceptions import InvalidEvent
 from .paths import relations
 from .payloads import paths_in
@@ -109,6 +109,16 @@ class Declared:
         )
 
     @cached_property
+    def relations(self) -> frozenset[Relation]:
+        """The many-to-many relations that its triggers watch."""
+        found = (
+            relation_named(self.owner, trigger.field)
+            for trigger in self.triggers
+            if isinstance(trigger, (Added, Removed))
+        )
+        return frozenset(relation for relation in found if relation is not None)
+
+    @cached_property
     def related(self) -> tuple[str, ...]:
         """The relations that its paths cross, for one joined read."""
         event = self.event
@@ -116,6 +126,41 @@ class Declared:
         paths = [path for source in sources for path in paths_in(source)]
         paths += [condition.path for condition in event.conditions]
         return tuple(sorted({relations(self.model, path) for path in paths} - {""}))
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A many-to-many relation as one of its two models sees it."""
+
+    name: str
+    through: AnyModel
+    is_forward: bool
+    """Whether the model holds the field, rather than being what it points to."""
+    source: str
+    """The column attribute of `through` that holds the model's own key."""
+    target: str
+
+
+def relation_named(model: AnyModel, name: str) -> Relation | None:
+    """The many-to-many relation of a model by its field's or accessor's name, from either side."""
+    for field in model._meta.get_fields():
+        if isinstance(field, ManyToManyField) and field.name == name:
+            many, is_forward = field, True
+        elif isinstance(field, ManyToManyRel) and field.get_accessor_name() == name:
+            many, is_forward = field.field, False
+        else:
+            continue
+        through: Any = many.remote_field.through
+        ends = [many.m2m_field_name(), many.m2m_reverse_field_name()]
+        own, other = ends if is_forward else reversed(ends)
+        return Relation(
+            name=name,
+            through=through,
+            is_forward=is_forward,
+            source=through._meta.get_field(own).attname,
+            target=through._meta.get_field(other).attname,
+        )
+    return None
 
 
 def concrete(model: AnyModel) -> AnyModel:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from django.dispatch import Signal
 
 transitioned = Signal()
-"""A watched row was created, changed or deleted, and the transaction is still open.
+"""Watched rows were created, changed or deleted, and the transaction is still open.
 
-Sent with `sender` (the concrete model), `transition` (a `Transition`) and `using`.
+Sent with `sender` (the concrete model), `transitions` (a list of `Transition`, several for a bulk
+operation) and `using`.
 A receiver that raises fails the write, as any receiver of a model signal does.
 """
 

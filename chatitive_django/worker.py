@@ -148,9 +148,9 @@ class Worker:
                 continue
             if claimed or self._in_hand:
                 busy_at = time.monotonic()
-            elif self._stopping.is_set():
-                return
-            elif idle_exit is not None and time.monotonic() - busy_at >= idle_exit:
+            elif self._stopping.is_set() or (
+                idle_exit is not None and time.monotonic() - busy_at >= idle_exit
+            ):
                 return
             self._collect(self._patience(idle_exit))
 

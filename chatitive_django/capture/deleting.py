@@ -34,4 +34,4 @@ def _before_delete(sender: type[Model], instance: Model, using: str, **kwargs: A
         return
     model, pk = plan.model, instance.pk
     if stored_values(model, pk, [model._meta.pk.attname], using) is not None:
-        emit(Transition(model=model, pk=pk, using=using, kind=Kind.DELETED))
+        emit(model, using, [Transition(model=model, pk=pk, using=using, kind=Kind.DELETED)])

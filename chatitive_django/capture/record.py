@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -12,31 +12,40 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError, transaction
 from django.db.models import Model
 
-from ..events import Changed, Created, Event, Trigger
+from ..events import Added, Changed, Created, Event, Removed, Trigger
 from ..exceptions import Unbuildable
 from ..models import Notification, log_alias
 from ..payloads import Constant, evaluate_as, plain
 from ..registry import Declared
 from ..signals import notifications_committed
 from .compose import Origin, Status, complete, compose, finish, row_for
-from .transitions import Transition
+from .limits import Limits
+from .transitions import Transition, load_together
 
 logger = logging.getLogger("chatitive_django")
 
 
-def record_transition(
-    sender: type[Model], transition: Transition, using: str, **kwargs: Any
+def record_transitions(
+    sender: type[Model], transitions: Sequence[Transition], using: str, **kwargs: Any
 ) -> None:
-    """The app's receiver of `transitioned`: a row for each event that the transition emits."""
+    """The app's receiver of `transitioned`: a row for each event that the transitions emit."""
     try:
         with transaction.atomic(using=using):
-            rows = [_emitted(declared, transition) for declared in transition.declared]
+            if len(transitions) > 1:
+                load_together(transitions)
+            limits = Limits(using)
+            rows = [
+                _emitted(declared, transition, limits)
+                for transition in transitions
+                for declared in transition.declared
+            ]
     except (DatabaseError, ObjectDoesNotExist):
-        rows = _one_by_one(transition, using)
+        limits = Limits(using)
+        rows = [row for transition in transitions for row in _one_by_one(transition, limits, using)]
     write([row for row in rows if row is not None], using)
 
 
-def _one_by_one(transition: Transition, using: str) -> list[Notification | None]:
+def _one_by_one(transition: Transition, limits: Limits, using: str) -> list[Notification | None]:
     """Each event in a savepoint of its own, from the bare row: one failing query spoils one event.
 
     The joined read may have failed, or found no row where a foreign key leads nowhere.
@@ -47,23 +56,25 @@ def _one_by_one(transition: Transition, using: str) -> list[Notification | None]
     except ObjectDoesNotExist:
         logger.error("%r left no row behind, so nothing was recorded for it.", transition)
         return []
-    return [_emitted_alone(declared, transition, using) for declared in transition.declared]
+    return [_emitted_alone(declared, transition, limits, using) for declared in transition.declared]
 
 
-def _emitted_alone(declared: Declared, transition: Transition, using: str) -> Notification | None:
+def _emitted_alone(
+    declared: Declared, transition: Transition, limits: Limits, using: str
+) -> Notification | None:
     trigger = _matching(declared, transition)
     if trigger is None:
         return None
     try:
         with transaction.atomic(using=using):
-            return _emitted(declared, transition)
+            return _emitted(declared, transition, limits)
     except DatabaseError as error:
         return _invalid(
             declared, transition, trigger, "database", f"A query raised {type(error).__name__}."
         )
 
 
-def _emitted(declared: Declared, transition: Transition) -> Notification | None:
+def _emitted(declared: Declared, transition: Transition, limits: Limits) -> Notification | None:
     """The row for one event; `None` where no trigger matches or a condition doesn't hold."""
     trigger = _matching(declared, transition)
     if trigger is None:
@@ -76,7 +87,9 @@ def _emitted(declared: Declared, transition: Transition) -> Notification | None:
     if conditions is None:
         return None
     why = _why(trigger, transition) | {"conditions": conditions}
-    return compose(declared, instance, pk=transition.pk, why=why)
+    row = compose(declared, instance, pk=transition.pk, why=why)
+    limits.hold_back(row, declared.event)
+    return row
 
 
 def _matching(declared: Declared, transition: Transition) -> Trigger | None:
@@ -113,7 +126,7 @@ def _conditions_that_held(event: Event, instance: Model) -> list[dict[str, Any]]
 
 def _why(trigger: Trigger, transition: Transition) -> dict[str, Any]:
     why: dict[str, Any] = {"transition": transition.kind.value}
-    if isinstance(trigger, Changed):
+    if isinstance(trigger, (Changed, Added, Removed)):
         change = transition.changes[trigger.field]
         why |= {"field": trigger.field, "old": _told(change.old), "new": _told(change.new)}
     return why

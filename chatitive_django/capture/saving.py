@@ -18,7 +18,7 @@ from django.db.models import Model
 from .. import registry
 from ..events import Kind
 from ..models import log_alias
-from .muting import is_muted
+from .muting import is_covered, is_muted
 from .transitions import Transition, emit, stored_values
 
 SAVE_TABLE_PARAMETERS = (
@@ -191,6 +191,8 @@ class _Save:
 
     def _tell(self, writes: Mapping[type[Model], _TableWrite]) -> None:
         for owner, events in self.plan.owners.items():
+            if is_covered(owner, self._pk(owner)):
+                continue
             if writes[owner].inserted:
                 if self.plan.tables[owner].emits_on_insert:
                     self._emit(owner, Kind.CREATED, {})
@@ -210,4 +212,5 @@ class _Save:
 
     def _emit(self, owner: type[Model], kind: Kind, before: Mapping[str, Any]) -> None:
         pk = self._pk(owner)
-        emit(Transition(model=owner, pk=pk, using=self.using, kind=kind, before=before))
+        transition = Transition(model=owner, pk=pk, using=self.using, kind=kind, before=before)
+        emit(owner, self.using, [transition])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +19,8 @@ class Transition:
     """A row before and after one write, in a transaction that is still open.
 
     `before` holds the stored values of the watched fields by column attribute, read under the
-    write's own lock; what the row holds now is read when it is first asked for.
+    write's own lock; what the row holds now is read when it is first asked for. For a relation
+    `changes` is given instead.
     """
 
     def __init__(
@@ -30,12 +31,14 @@ class Transition:
         using: str,
         kind: Kind,
         before: Mapping[str, Any] | None = None,
+        changes: Mapping[str, Change] | None = None,
     ) -> None:
         self.model = model
         self.pk = pk
         self.using = using
         self.kind = kind
         self._before = before or {}
+        self._given_changes = changes
         self._instances: dict[type[Model], Model] = {}
         self._joined = True
 
@@ -52,12 +55,18 @@ class Transition:
         """The row as it is stored now, as the model or a proxy of it, with its related rows."""
         model = model or self.model
         if model not in self._instances:
-            rows = _rows(model, self.pk, self.using)
-            related = {name for each in self.declared for name in each.related}
-            if self._joined and related:
-                rows = rows.select_related(*sorted(related))
-            self._instances[model] = rows.get()
+            self._instances[model] = self.rows(model, [self.pk]).get()
         return self._instances[model]
+
+    def rows(self, model: type[Model], pks: Collection[Any]) -> QuerySet[Model]:
+        """Rows of this model's table, joined with what the events' paths cross."""
+        rows = rows_of(model, pks, self.using)
+        related = {name for each in self.declared for name in each.related}
+        return rows.select_related(*sorted(related)) if self._joined and related else rows
+
+    def remember(self, model: type[Model], instance: Model) -> None:
+        """Take a row that was read together with others."""
+        self._instances[model] = instance
 
     def without_joins(self) -> None:
         """Read the bare row from now on: the joined one could not be read."""
@@ -65,10 +74,12 @@ class Transition:
         self._instances.clear()
 
     @property
-    def changes(self) -> dict[str, Change]:
+    def changes(self) -> Mapping[str, Change]:
         """The watched fields whose stored value changed, by name; all of them for a new row."""
+        if self._given_changes is not None:
+            return self._given_changes
         watched = {
-            watched.trigger.field: watched.field.attname
+            watched.trigger.field: watched.attname
             for each in self.declared
             for watched in each.watched
         }
@@ -85,27 +96,39 @@ class Transition:
         }
 
 
-def stored_values(
-    model: type[Model], pk: Any, attnames: Iterable[str], using: str
-) -> dict[str, Any] | None:
-    """The stored values of a row, read under the lock that the coming write takes anyway.
+def load_together(transitions: Sequence[Transition]) -> None:
+    """Read the rows of several transitions of one model at once."""
+    by_pk = {transition.pk: transition for transition in transitions}
+    first = transitions[0]
+    for model in {first.model, *(each.model for each in first.declared)}:
+        for row in first.rows(model, list(by_pk)):
+            by_pk[row.pk].remember(model, row)
+
+
+def emit(model: type[Model], using: str, transitions: Sequence[Transition]) -> None:
+    """Tell of transitions of one model; the app's own receiver records what they emit."""
+    signals.transitioned.send(sender=model, transitions=transitions, using=using)
+
+
+def locked(rows: QuerySet[Model], using: str) -> QuerySet[Model]:
+    """Rows under the lock that a write takes.
 
     `FOR NO KEY UPDATE` where there is one: a plain `FOR UPDATE` blocks the foreign-key inserts of
-    other transactions. `None` where there is no such row.
+    other transactions.
     """
     become_writer(Notification, using)
     no_key = connections[using].features.has_select_for_no_key_update
-    rows = _rows(model, pk, using).select_for_update(no_key=no_key)
+    return rows.select_for_update(no_key=no_key)
+
+
+def stored_values(
+    model: type[Model], pk: Any, attnames: Iterable[str], using: str
+) -> dict[str, Any] | None:
+    """The stored values of a row, read under its lock; `None` where there is no such row."""
+    rows = locked(rows_of(model, [pk], using), using)
     return next(iter(rows.values(*attnames)), None)
 
 
-def _rows(model: type[Model], pk: Any, using: str) -> QuerySet[Model]:
-    """The row without any manager, which may hide it (a soft delete that this write has made)."""
-    return QuerySet(model=model, using=using).filter(pk=pk)
-
-
-def emit(transition: Transition) -> None:
-    """Tell of a transition; the app's own receiver records what it emits."""
-    signals.transitioned.send(
-        sender=transition.model, transition=transition, using=transition.using
-    )
+def rows_of(model: type[Model], pks: Collection[Any], using: str) -> QuerySet[Model]:
+    """Rows without any manager, which may hide one (a soft delete that this write has made)."""
+    return QuerySet(model=model, using=using).filter(pk__in=pks)

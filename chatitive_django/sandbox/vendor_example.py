@@ -32,10 +32,10 @@ def install_vendor_example(
         defaults={"account": account},
         create_defaults={"account": account, "name": "Support"},
     )
-    workflow, is_new = channel.workflows.get_or_create(
-        event_name=EVENT_NAME, defaults={"name": "Support feedback", "message": MESSAGE}
-    )
-    if is_new:
+    if not channel.workflows.filter(event_name=EVENT_NAME).exists():
+        workflow = channel.workflows.create(
+            event_name=EVENT_NAME, name="Support feedback", message=MESSAGE
+        )
         workflow.start_conditions.create(
             path="ticket_status", operator=Operator.EQUALS, value="Success"
         )

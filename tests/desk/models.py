@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from django.db import models
 
-from chatitive_django import Changed, Created, Deleted, Event, If, Path
+from chatitive_django import (
+    Added,
+    Changed,
+    Constant,
+    Created,
+    Deleted,
+    Event,
+    EventManager,
+    If,
+    Path,
+    Removed,
+)
 
 
 class Customer(models.Model):
@@ -180,4 +191,52 @@ class Trackable(models.Model):
 class Parcel(Trackable):
     chatitive_events = [
         Event("Arrived", when=Changed("step", to=5), phone_number="phone"),
+    ]
+
+
+class Tag(models.Model):
+    name = models.CharField(max_length=20)
+
+
+class Board(models.Model):
+    """Many-to-many relations, watched from both sides, one through a model of its own."""
+
+    phone = models.CharField(max_length=40, default="206-555-0155")
+    tags = models.ManyToManyField(Tag, related_name="boards")
+    members = models.ManyToManyField(Agent, through="Membership")
+
+    chatitive_events = [
+        Event("Tagged", when=Added("tags"), phone_number="phone", payload={"id": "pk"}),
+        Event("Untagged", when=Removed("tags"), phone_number="phone"),
+        Event("Joined", when=Added("members"), phone_number="phone"),
+        Event("Left", when=Removed("members"), phone_number="phone"),
+    ]
+
+
+class Membership(models.Model):
+    board = models.ForeignKey(Board, models.CASCADE)
+    agent = models.ForeignKey(Agent, models.CASCADE)
+    role = models.CharField(max_length=20, default="writer")
+
+
+class Item(models.Model):
+    """Written in bulk."""
+
+    code = models.CharField(max_length=20, unique=True)
+    state = models.CharField(max_length=20, default="new")
+    count = models.IntegerField(default=0)
+    owner = models.ForeignKey(Customer, models.CASCADE, null=True)
+    note = models.TextField(default="")
+
+    objects = EventManager()
+
+    chatitive_events = [
+        Event("ItemCreated", when=Created(), phone_number=Constant("206-555-0166")),
+        Event(
+            "ItemSold",
+            when=Changed("state", to="sold"),
+            phone_number=Constant("206-555-0166"),
+            payload={"code": "code", "owner": Path("owner.name", fallback="nobody")},
+        ),
+        Event("ItemCounted", when=Changed("count"), phone_number=Constant("206-555-0166")),
     ]

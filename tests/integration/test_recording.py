@@ -236,7 +236,8 @@ def test_a_very_long_or_odd_name_of_the_record_is_no_obstacle(fire, monkeypatch)
 def test_the_apps_own_signal_tells_each_transition_to_whoever_listens(fire):
     told = []
 
-    def listen(sender, transition, using, **kwargs):
+    def listen(sender, transitions, using, **kwargs):
+        [transition] = transitions
         told.append((sender, transition.kind.value, transition.pk, transition.changes, using))
 
     transitioned.connect(listen, sender=Shape)

@@ -1,0 +1,325 @@
+"""Writes that go past `save()`: compared by reading the rows before and after.
+
+`QuerySet.update()`, `bulk_update()` and raw SQL send no signal and call no method of a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from django.db import connections, router, transaction
+from django.db.models import AutoField, Max, Model, Q, QuerySet
+from django.db.models.manager import BaseManager
+
+from .. import registry
+from ..events import Kind
+from ..exceptions import ChatitiveError
+from ..models import Notification, log_alias
+from .chunks import CHUNK_SIZE, chunked
+from .muting import covering, is_covered, is_muted
+from .transitions import Transition, emit, locked, rows_of
+
+M = TypeVar("M", bound=Model)
+
+
+class NotCapturable(ChatitiveError):
+    """A bulk write of which nobody can tell which rows it changes."""
+
+
+class _Rows:
+    """Rows of one model, their watched values before a write, and what the write did to them.
+
+    Kept are keys and values only, equal values once; records are read a portion at a time.
+    """
+
+    def __init__(self, plan: registry.Plan, attnames: Collection[str], using: str) -> None:
+        self.plan = plan
+        self.model = plan.model
+        self.using = using
+        self.attnames = tuple(dict.fromkeys(attnames))
+        self.keys: list[Any] = []
+        self.before: dict[Any, tuple[Any, ...]] = {}
+        self._shared: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+
+    def read(self, queryset: QuerySet[Any]) -> None:
+        """Lock the rows of a queryset, in one order for everyone, and keep their values."""
+        queryset = queryset.using(self.using)
+        if queryset.query.is_sliced:
+            # MariaDB takes no LIMIT in the subquery of an IN.
+            portions: Iterable[Any] = chunked(queryset.values_list("pk", flat=True))
+        else:
+            portions = [queryset.order_by().values("pk")]
+        for pks in portions:
+            rows = locked(rows_of(self.model, pks, self.using).order_by("pk"), self.using)
+            for pk, *values in rows.values_list("pk", *self.attnames).iterator(chunk_size=2000):
+                self.keys.append(pk)
+                if not is_covered(self.model, pk):
+                    self.before[pk] = self._kept(tuple(values))
+
+    def _kept(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        try:
+            return self._shared.setdefault(values, values)
+        except TypeError:  # JSON, which can't be a key
+            return values
+
+    def tell(self) -> None:
+        """Tell of the rows whose values differ from those before."""
+        for pks in chunked(self.before):
+            rows = rows_of(self.model, pks, self.using).values_list("pk", *self.attnames)
+            changed = [pk for pk, *values in rows if tuple(values) != self.before[pk]]
+            for owner, keys in self._keys_by_owner(changed).items():
+                emit(
+                    owner,
+                    self.using,
+                    [
+                        Transition(
+                            model=owner,
+                            pk=key,
+                            using=self.using,
+                            kind=Kind.CHANGED,
+                            before=dict(zip(self.attnames, self.before[pk], strict=True)),
+                        )
+                        for pk, key in keys.items()
+                    ],
+                )
+
+    def _keys_by_owner(self, pks: Collection[Any]) -> Mapping[registry.AnyModel, dict[Any, Any]]:
+        """For each model that declares, the rows' own keys and those in its table."""
+        if not pks:
+            return {}
+        found = {}
+        for owner in self.plan.owners:
+            link = self.model._meta.get_ancestor_link(owner)
+            if owner is self.model or link is None:
+                found[owner] = {pk: pk for pk in pks}
+            else:
+                rows = rows_of(self.model, pks, self.using)
+                found[owner] = dict(rows.values_list("pk", link.attname))
+        return found
+
+    def tell_created(self, pks: Iterable[Any]) -> None:
+        """Tell of new rows; one whose creation is in the log already was made by someone else."""
+        label = self.model._meta.label_lower
+        for keys in chunked(pks):
+            told = set(
+                Notification.objects.using(self.using)
+                .filter(
+                    source_model=label,
+                    source_id__in=[str(pk) for pk in keys],
+                    why__transition=Kind.CREATED.value,
+                )
+                .values_list("source_id", flat=True)
+            )
+            emit_created(self.model, [pk for pk in keys if str(pk) not in told], self.using)
+
+
+def emit_created(model: type[Model], pks: Sequence[Any], using: str) -> None:
+    if pks:
+        emit(
+            model,
+            using,
+            [Transition(model=model, pk=pk, using=using, kind=Kind.CREATED) for pk in pks],
+        )
+
+
+@contextmanager
+def capture_changes(queryset: QuerySet[Any]) -> Iterator[None]:
+    """Emit the events of what the block does to the rows of `queryset`, whatever way it does it.
+
+    The rows are locked and read, and read again when the block ends, in a transaction of its own.
+    Rows that match only afterwards and are new count as created; rows that are gone emit nothing.
+    What the block does to a row is one transition: from what it held before to what it holds then.
+
+    Raises `NotCapturable` where the rows are in another database than the log.
+    """
+    model = registry.concrete(queryset.model)
+    plan = registry.plan_for(model)
+    if plan is None or is_muted():
+        yield
+        return
+    using = _write_alias(queryset)
+    if using != log_alias():
+        raise NotCapturable(
+            f"{model.__name__} in database {using!r} can't be captured: the log is in "
+            f"{log_alias()!r}, so an event can't be recorded with its change."
+        )
+    with transaction.atomic(using=using):
+        rows = _Rows(
+            plan, [name for table in plan.tables.values() for name in table.by_attname], using
+        )
+        rows.read(queryset)
+        highest = _highest_key(model, using)
+        with covering(model, rows.before):
+            yield
+        rows.tell()
+        if plan.tables[model].emits_on_insert and not queryset.query.is_sliced:
+            after = queryset.using(using).order_by("pk").values_list("pk", flat=True)
+            rows.tell_created(
+                pk
+                for pk in list(after)
+                if pk not in rows.before and (highest is None or pk > highest)
+            )
+
+
+def _write_alias(queryset: Any) -> str:
+    alias: str = queryset._db or router.db_for_write(queryset.model)
+    return alias
+
+
+def _highest_key(model: type[Model], using: str) -> Any:
+    """A key that no row made from now on is below; `None` where keys aren't numbered."""
+    if not isinstance(model._meta.pk, AutoField):
+        return None
+    rows: QuerySet[Any] = QuerySet(model=model, using=using)
+    return rows.aggregate(highest=Max("pk"))["highest"] or 0
+
+
+class EventQuerySet(QuerySet[M]):
+    """A queryset whose bulk writes emit the events of the rows they change.
+
+    A write that no trigger asks for is Django's own. Any other locks and reads its rows before
+    and after it, a portion at a time, in one transaction.
+    """
+
+    def update(self, **kwargs: Any) -> int:
+        """Django's `update()`, with the events of the rows that it changes."""
+        plan = self._plan()
+        asked = _asked_attnames(plan, kwargs) if plan else []
+        if plan is None or not asked or self.query.is_sliced:
+            return super().update(**kwargs)
+        using = log_alias()
+        with transaction.atomic(using=using):
+            rows = _Rows(plan, asked, using)
+            rows.read(self)
+            # Just the rows that are locked: another may have come to match meanwhile.
+            updated = sum(
+                QuerySet.update(self.filter(pk__in=pks), **kwargs) for pks in chunked(rows.keys)
+            )
+            rows.tell()
+        return updated
+
+    update.alters_data = True  # type: ignore[attr-defined]
+
+    def bulk_update(
+        self, objs: Iterable[M], fields: Iterable[str], batch_size: int | None = None
+    ) -> int:
+        """Django's `bulk_update()`, which goes through `update()` a portion at a time."""
+        if self._plan() is not None:
+            batch_size = min(batch_size or CHUNK_SIZE, CHUNK_SIZE)
+        return super().bulk_update(objs, fields, batch_size=batch_size)
+
+    bulk_update.alters_data = True  # type: ignore[attr-defined]
+
+    def bulk_create(
+        self,
+        objs: Iterable[M],
+        batch_size: int | None = None,
+        ignore_conflicts: bool = False,
+        update_conflicts: bool = False,
+        update_fields: Collection[str] | None = None,
+        unique_fields: Collection[str] | None = None,
+    ) -> list[M]:
+        """Django's `bulk_create()`, with the events of the rows that it inserts or updates.
+
+        Raises `NotCapturable` where nobody can tell which those are: with `ignore_conflicts`, with
+        `update_conflicts` but without `unique_fields`, and where the database gives no keys back.
+        """
+        objs = list(objs)
+
+        def create() -> list[M]:
+            return super(EventQuerySet, self).bulk_create(
+                objs,
+                batch_size=batch_size,
+                ignore_conflicts=ignore_conflicts,
+                update_conflicts=update_conflicts,
+                update_fields=update_fields,
+                unique_fields=unique_fields,
+            )
+
+        plan = self._plan()
+        table = plan.tables[plan.model] if plan else None
+        watched = [
+            each.attname
+            for each in (table.watched if table and update_conflicts else ())
+            if {each.name, each.attname} & set(update_fields or ())
+        ]
+        if plan is None or table is None or not (table.emits_on_insert or watched):
+            return create()
+        using = log_alias()
+        self._refuse_what_nobody_can_tell(objs, ignore_conflicts, update_conflicts, unique_fields)
+        with transaction.atomic(using=using):
+            rows = _Rows(plan, watched, using)
+            for portion in chunked(objs, CHUNK_SIZE // 10) if update_conflicts else ():
+                rows.read(self.model._base_manager.filter(_same(portion, unique_fields or ())))
+            created = create()
+            rows.tell()
+            if not table.emits_on_insert:
+                return created
+            new = [obj.pk for obj in created if obj.pk not in rows.before]
+            if update_conflicts:
+                rows.tell_created(new)
+            else:
+                for pks in chunked(new):
+                    emit_created(plan.model, pks, using)
+        return created
+
+    bulk_create.alters_data = True  # type: ignore[attr-defined]
+
+    def _plan(self) -> registry.Plan | None:
+        """What is declared for the rows, if their writes are captured at all."""
+        plan = registry.plan_for(self.model)
+        if plan is None or is_muted() or _write_alias(self) != log_alias():
+            return None
+        return plan
+
+    def _refuse_what_nobody_can_tell(
+        self,
+        objs: Sequence[M],
+        ignore_conflicts: bool,
+        update_conflicts: bool,
+        unique_fields: Collection[str] | None,
+    ) -> None:
+        features = connections[log_alias()].features
+        keys_come_back = features.can_return_rows_from_bulk_insert or all(
+            obj.pk is not None for obj in objs
+        )
+        if ignore_conflicts:
+            why = "with ignore_conflicts nobody can tell which rows were inserted"
+        elif update_conflicts and not unique_fields:
+            why = "with update_conflicts and no unique_fields nobody can tell which rows were there"
+        elif not keys_come_back:
+            why = "this database doesn't give the keys of the inserted rows back"
+        else:
+            return
+        name = self.model.__name__
+        raise NotCapturable(
+            f"{name}.bulk_create() can't emit its events: {why}. Call it inside "
+            f"`with capture_changes({name}.objects.filter(...)):` over the rows concerned, or "
+            "inside `with muted():` to emit none."
+        )
+
+
+def _asked_attnames(plan: registry.Plan, values: Mapping[str, Any]) -> list[str]:
+    """The watched columns to which an update may give a value that a trigger asks for."""
+    missing = object()
+    asked = []
+    for table in plan.tables.values():
+        for watched in table.watched:
+            value = values.get(watched.name, values.get(watched.attname, missing))
+            if watched.field.generated or (value is not missing and watched.may_become(value)):
+                asked.append(watched.attname)
+    return asked
+
+
+def _same(objs: Iterable[Model], unique_fields: Collection[str]) -> Q:
+    """The rows that hold the unique values of some objects."""
+    return Q(
+        *(Q(**{name: getattr(obj, name) for name in unique_fields}) for obj in objs),
+        _connector=Q.OR,
+    )
+
+
+EventManager = BaseManager.from_queryset(EventQuerySet)
+"""A manager of `EventQuerySet`: `objects = EventManager()`."""
