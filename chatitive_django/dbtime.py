@@ -11,48 +11,39 @@ from django.db.models import DateTimeField, Func, Model
 from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
 
-_Compiled = tuple[str, tuple[Any, ...]]
-
 
 class DatabaseNow(Func):
-    """The moment of the statement, by the database's clock, plus an offset.
+    """The moment of the statement plus an offset, by the database's clock; on SQLite the host's.
 
     Django's own `Now()` is the start of the transaction on PostgreSQL, and on MariaDB it is in the
     session's time zone, which made a lease of 30 seconds last for hours.
     """
 
-    template = "%(function)s()"
-    function = "STATEMENT_TIMESTAMP"
     output_field = DateTimeField()
 
     def __init__(self, offset: timedelta = timedelta(0)) -> None:
         super().__init__()
         self.offset = offset
 
-    def as_postgresql(
+    def as_sql(  # type: ignore[override]
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any
-    ) -> _Compiled:
-        if not self.offset:
-            return "STATEMENT_TIMESTAMP()", ()
-        return "STATEMENT_TIMESTAMP() + make_interval(secs => %s)", (self.offset.total_seconds(),)
+    ) -> tuple[str, tuple[Any, ...]]:
+        return self.compiled(connection)
 
-    def as_mysql(
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any
-    ) -> _Compiled:
-        utc_offset = datetime.now(
-            connection.timezone or timezone.get_default_timezone()
-        ).utcoffset()
-        offset = self.offset + (utc_offset or timedelta(0))
-        return (
-            "DATE_ADD(UTC_TIMESTAMP(6), INTERVAL %s MICROSECOND)",
-            (offset // timedelta(microseconds=1),),
-        )
-
-    def as_sqlite(
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any
-    ) -> _Compiled:
-        moment = timezone.now() + self.offset
-        return "%s", (connection.ops.adapt_datetimefield_value(moment),)
+    def compiled(self, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
+        """The SQL, the same for every offset, and its parameter."""
+        match connection.vendor:
+            case "postgresql":
+                seconds = self.offset.total_seconds()
+                return "STATEMENT_TIMESTAMP() + make_interval(secs => %s)", (seconds,)
+            case "mysql":
+                zone = connection.timezone or timezone.get_default_timezone()
+                offset = self.offset + (datetime.now(zone).utcoffset() or timedelta(0))
+                microseconds = offset // timedelta(microseconds=1)
+                return "DATE_ADD(UTC_TIMESTAMP(6), INTERVAL %s MICROSECOND)", (microseconds,)
+            case _:
+                moment = timezone.now() + self.offset
+                return "%s", (connection.ops.adapt_datetimefield_value(moment),)
 
 
 def becomes_writer_late(connection: BaseDatabaseWrapper) -> bool:

@@ -88,7 +88,9 @@ def plain(value: Any, what: str) -> Any:
 
     PostgreSQL stores neither a NUL character nor half of a surrogate pair.
     """
-    if value is None or value is True or value is False:
+    if value is None or type(value) in (bool, int):
+        return value
+    if type(value) is str and value.isascii() and "\0" not in value:
         return value
     try:
         text = json.dumps(value, cls=DjangoJSONEncoder, allow_nan=False, ensure_ascii=False)

@@ -12,12 +12,12 @@ _NORTH_AMERICA = frozenset({"US", "CA", "PR", "DO", "JM", "BS", "BB", "TT", "GU"
 def normalise(number: str) -> str:
     """The form of a phone number in which two spellings of it are equal.
 
-    For comparing only: what is sent is what the model holds. With the `phone` extra a number that
-    libphonenumber calls possible becomes E.164; without it North American digits become
-    `+1XXXXXXXXXX`, a leading plus stays, and anything else stays as typed.
+    For comparing only: what is sent is what the model holds. North American digits become
+    `+1XXXXXXXXXX`, and a leading plus stays. Of the others, with the `phone` extra, a number that
+    libphonenumber calls possible becomes E.164; anything else stays as typed.
     """
     typed = number.strip()
-    return _international(typed) or _north_american(typed) or typed
+    return _north_american(typed) or _international(typed) or typed
 
 
 def _international(typed: str) -> str | None:

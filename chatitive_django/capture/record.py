@@ -20,6 +20,7 @@ from ..registry import Declared
 from ..signals import notifications_committed
 from .compose import Origin, Status, complete, compose, finish, row_for
 from .limits import Limits
+from .prepared import insert
 from .transitions import Transition, load_together
 
 logger = logging.getLogger("chatitive_django")
@@ -192,8 +193,11 @@ def notify(
 
 def write(rows: Collection[Notification], using: str) -> None:
     """Insert rows in the open transaction, and tell of them when it commits."""
-    if rows:
+    if len(rows) == 1:
+        insert(next(iter(rows)), using)
+    elif rows:
         Notification.objects.using(using).bulk_create(rows)
+    if rows:
         tell_on_commit(using)
 
 

@@ -13,6 +13,7 @@ from .. import registry, signals
 from ..dbtime import become_writer
 from ..events import Change, Kind
 from ..models import Notification
+from .prepared import SelectByKey, SelectInstance, once
 
 
 class Transition:
@@ -55,14 +56,19 @@ class Transition:
         """The row as it is stored now, as the model or a proxy of it, with its related rows."""
         model = model or self.model
         if model not in self._instances:
-            self._instances[model] = self.rows(model, [self.pk]).get()
+            related = self.related if self._joined else ()
+            select = once(
+                self.using,
+                (SelectInstance, model, related),
+                lambda: SelectInstance(model, related, self.pk, self.using),
+            )
+            self._instances[model] = select.get(self.pk, self.using)
         return self._instances[model]
 
-    def rows(self, model: type[Model], pks: Collection[Any]) -> QuerySet[Model]:
-        """Rows of this model's table, joined with what the events' paths cross."""
-        rows = rows_of(model, pks, self.using)
-        related = {name for each in self.declared for name in each.related}
-        return rows.select_related(*sorted(related)) if self._joined and related else rows
+    @cached_property
+    def related(self) -> tuple[str, ...]:
+        """The relations that the events' paths cross."""
+        return tuple(sorted({name for each in self.declared for name in each.related}))
 
     def remember(self, model: type[Model], instance: Model) -> None:
         """Take a row that was read together with others."""
@@ -73,7 +79,7 @@ class Transition:
         self._joined = False
         self._instances.clear()
 
-    @property
+    @cached_property
     def changes(self) -> Mapping[str, Change]:
         """The watched fields whose stored value changed, by name; all of them for a new row."""
         if self._given_changes is not None:
@@ -101,7 +107,8 @@ def load_together(transitions: Sequence[Transition]) -> None:
     by_pk = {transition.pk: transition for transition in transitions}
     first = transitions[0]
     for model in {first.model, *(each.model for each in first.declared)}:
-        for row in first.rows(model, list(by_pk)):
+        rows = rows_of(model, list(by_pk), first.using)
+        for row in rows.select_related(*first.related) if first.related else rows:
             by_pk[row.pk].remember(model, row)
 
 
@@ -125,8 +132,18 @@ def stored_values(
     model: type[Model], pk: Any, attnames: Iterable[str], using: str
 ) -> dict[str, Any] | None:
     """The stored values of a row, read under its lock; `None` where there is no such row."""
-    rows = locked(rows_of(model, [pk], using), using)
-    return next(iter(rows.values(*attnames)), None)
+    become_writer(Notification, using)
+    names = tuple(attnames)
+    select = once(
+        using,
+        (SelectByKey, model, names),
+        lambda: SelectByKey(
+            locked(QuerySet(model=model, using=using).filter(pk=pk), using).values_list(*names),
+            using,
+        ),
+    )
+    values = select.read(pk, using)
+    return None if values is None else dict(zip(names, values, strict=True))
 
 
 def rows_of(model: type[Model], pks: Collection[Any], using: str) -> QuerySet[Model]:
