@@ -1,7 +1,7 @@
 """What capture costs, as ratios within one run.
 
-    DATABASE=postgresql python -m benchmarks.capture
-    DATABASE=sqlite python -m benchmarks.capture
+DATABASE=postgresql python -m benchmarks.capture
+DATABASE=sqlite python -m benchmarks.capture
 """
 
 from __future__ import annotations

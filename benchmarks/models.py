@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from chatitive_django import Changed, Created, Event
+from chatitive_django import Changed, Constant, Created, Event, EventManager
 
 
 class Customer(models.Model):
@@ -53,4 +53,20 @@ class Watched(Columns):
 class WatchedCreation(Columns):
     chatitive_events = [
         Event("TicketOpened", when=Created(), phone_number="customer.phone"),
+    ]
+
+
+class Item(models.Model):
+    code = models.CharField(max_length=20)
+    state = models.CharField(max_length=20, default="new")
+
+    objects = EventManager()
+
+    chatitive_events = [
+        Event(
+            "ItemSold",
+            when=Changed("state", to="sold"),
+            phone_number=Constant("206-555-0166"),
+            payload={"code": "code"},
+        ),
     ]
