@@ -7,7 +7,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.contrib.admin import AdminSite
+from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.messages import get_messages
 from django.db import connection
@@ -16,12 +16,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import path, reverse
 from django.utils import timezone
 
-from chatitive_django import Changed, Created, Deleted, Event, If
+from chatitive_django import Added, Changed, Created, Deleted, Event, If, Removed
 from chatitive_django.admin import NotificationAdmin
 from chatitive_django.models import Attempt, Notification
 from chatitive_django.outcomes import Outcome
 from chatitive_django.testing import deliver
-from tests.desk.models import Ticket
+from tests.desk.models import Board, Ticket
 from tests.factories import (
     AttemptFactory,
     CustomerFactory,
@@ -40,9 +40,17 @@ SAME_ROW = [Status.REJECTED, Status.UNKNOWN, Status.EXPIRED, Status.CANCELLED]
 RESENDABLE = [*SAME_ROW, Status.ACCEPTED, Status.INVALID]
 ACTS = ["resend", "cancel"]
 
-site = AdminSite("backoffice")
+site = admin.AdminSite("backoffice")
 site.register(Notification, NotificationAdmin)
-urlpatterns = [path("admin/", AdminSite("admin").urls), path("backoffice/", site.urls)]
+
+
+@admin.register(Ticket, site=site)
+class TicketAdmin(admin.ModelAdmin):
+    def get_urls(self):
+        return []  # it has no pages to link to
+
+
+urlpatterns = [path("admin/", admin.AdminSite("admin").urls), path("backoffice/", site.urls)]
 """A second admin beside the usual one, where the log is in the second alone."""
 
 
@@ -171,12 +179,47 @@ def test_the_detail_tells_why_the_event_fired(boss):
             {"transition": "changed", "field": "gone", "old": None, "new": 3},
             "The gone changed from nothing to “3”.",
         ),
+        (
+            {"transition": "added", "field": "tags", "old": None, "new": [3, 4]},
+            "The tags gained “3”, “4”.",
+        ),
+        (
+            {"transition": "removed", "field": "tags", "old": [3], "new": None},
+            "The tags lost “3”.",
+        ),
         ({}, "It was recorded by hand or by the project&#x27;s own code."),
     ],
 )
 def test_every_way_to_fire_has_its_sentence(why, sentence, boss):
     row = NotificationFactory(ticket=TicketFactory(), why=why)
     assert sentence in text_of(boss.get(page(row)))
+
+
+@pytest.mark.parametrize(
+    ("duration_ms", "told"), [(0, "0 ms"), (214, "214 ms"), (30_012, "30.0 s"), (None, "–")]
+)
+def test_the_detail_tells_how_long_an_attempt_took(duration_ms, told, boss):
+    attempt = AttemptFactory(duration_ms=duration_ms)
+    cell = f'<td class="field-took">{told}</td>'
+    assert cell in text_of(boss.get(page(attempt.notification)))
+
+
+def test_what_was_accepted_in_the_end_says_at_which_try(boss):
+    row = NotificationFactory(status=Status.ACCEPTED, attempts=3, finished_at=None)
+    assert "Chatitive accepted it at try 3." in text_of(boss.get(page(row)))
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        ({}, "is ignored"),
+        ({"allow_new": True}, "is added as unconfirmed"),
+        ({"allow_new": True, "subscribe_new": True}, "is added as subscribed"),
+    ],
+)
+def test_the_detail_tells_what_becomes_of_a_new_number(flags, sentence, boss):
+    row = NotificationFactory(**flags)
+    assert f"new to the channel {sentence}." in text_of(boss.get(page(row)))
 
 
 def test_broken_credentials_are_no_reason_to_just_wait(boss):
@@ -233,12 +276,14 @@ def test_an_empty_log_says_what_will_fill_it(boss, declare):
         Event("Came", when=Created(), phone_number="customer.phone"),
         Event("Moved", when=Changed("agent"), phone_number="customer.phone"),
     )
+    declare(Board, Event("Joined", when=[Added("tags"), Removed("tags")], phone_number="phone"))
     text = text_of(boss.get(LIST))
     assert "Nothing has been recorded yet" in text
-    assert "when the status of a ticket changes to “Success” or “Failed”" in text
-    assert "or when a ticket is deleted" in text
-    assert "when a ticket is created" in text
-    assert "when the agent of a ticket changes<" in text
+    assert "when the tags of any board gain one or when the tags of any board lose one" in text
+    assert "when the status of any ticket changes to “Success” or “Failed”" in text
+    assert "or when any ticket is deleted" in text
+    assert "when any ticket is created" in text
+    assert "when the agent of any ticket changes<" in text
 
 
 def test_a_search_that_finds_nothing_offers_the_whole_log(boss):
@@ -314,7 +359,7 @@ def test_an_accepted_row_and_its_resend_name_each_other(boss):
 
 def test_the_pages_stay_in_the_admin_where_they_were_opened(boss, settings):
     settings.ROOT_URLCONF = __name__
-    row = NotificationFactory(status=Status.REJECTED)
+    row = NotificationFactory(status=Status.REJECTED, ticket=TicketFactory())
     NotificationFactory(resend_of=row)
     log = f"/backoffice{LIST.removeprefix('/admin')}"
     for address in [log, f"{log}{row.pk}/change/", f"{log}{row.pk}/resend/"]:
@@ -457,6 +502,13 @@ def test_view_only_staff_see_no_buttons(viewer):
         text = text_of(viewer.get(address))
         assert "/resend/" not in text
         assert "/cancel/" not in text
+
+
+def test_who_may_not_resend_what_failed_is_told_to_ask_a_colleague(viewer, boss):
+    for row in one_of_each():
+        is_failed = row.status in {*SAME_ROW, Status.INVALID}
+        assert ("ask a colleague" in text_of(viewer.get(page(row)))) == is_failed
+        assert "ask a colleague" not in text_of(boss.get(page(row)))
 
 
 def test_the_detail_offers_what_can_be_done_and_no_more(boss):

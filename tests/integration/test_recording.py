@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import datetime
 import uuid
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from chatitive_django import Changed, Constant, Event, If, InvalidEvent, Path, notify
 from chatitive_django.models import Notification
 from chatitive_django.signals import transitioned
-from chatitive_django.testing import assert_notified, assert_nothing_notified, deliver, sent
+from chatitive_django.testing import assert_nothing_notified, assert_notified, deliver, sent
 from tests.desk.models import Shape
 
 pytestmark = pytest.mark.django_db
@@ -65,7 +65,7 @@ def test_a_payload_is_paths_constants_callables_and_nestings_of_them(fire):
 
 
 def test_values_are_json_as_djangos_encoder_writes_it(fire):
-    moment = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
+    moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     row = fire(
         payload={
             "decimal": Constant(Decimal("1.50")),
@@ -152,7 +152,7 @@ def test_a_query_failure_that_the_payload_swallows_still_spoils_only_its_own_eve
     def swallow(shape):
         try:
             shape.queries_badly()
-        except Exception:
+        except DatabaseError:
             return "swallowed"
 
     declare(

@@ -8,7 +8,7 @@ from django.test import TestCase
 from chatitive_django import notify
 from chatitive_django.conf import settings as chatitive
 from chatitive_django.models import Notification
-from chatitive_django.testing import assert_notified, assert_nothing_notified, deliver, sent
+from chatitive_django.testing import assert_nothing_notified, assert_notified, deliver, sent
 from tests.desk.models import Agent, Customer, Ticket
 
 
