@@ -102,8 +102,9 @@ def _held(notification: Notification, seen: str) -> Iterator[Notification]:
     using = log_alias()
     with transaction.atomic(using=using):
         become_writer(Notification, using)
-        row = Notification.objects.using(using).select_for_update().get(pk=notification.pk)
-        if version(row) != seen:
+        rows = Notification.objects.using(using).select_for_update()
+        row = rows.filter(pk=notification.pk).first()
+        if row is None or version(row) != seen:
             raise NotPossible(_("It has changed since you opened the page. Look at it again."))
         yield row
 

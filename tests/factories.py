@@ -133,7 +133,7 @@ class StaffFactory(DjangoModelFactory):
 
     @factory.post_generation
     def may(self, create, extracted, **kwargs):
-        names = {"view_notification", "view_attempt", *(extracted or [])}
+        names = {"view_notification", *(extracted or [])}
         found = Permission.objects.filter(
             content_type__app_label="chatitive_django", codename__in=names
         )

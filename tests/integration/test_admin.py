@@ -870,6 +870,22 @@ def test_the_confirmation_says_what_a_resend_will_do(status, warning, boss):
     assert warning in text_of(boss.get(page(row, "resend")))
 
 
+@pytest.mark.parametrize(
+    "doubtful",
+    [
+        {"outcome": Outcome.MAY_HAVE_ARRIVED},
+        {"outcome": Attempt.LEASE_RAN_OUT},
+        {"outcome": Outcome.TURNED_AWAY, "http_status": 500},
+    ],
+)
+def test_the_confirmation_remembers_an_earlier_try_that_may_have_arrived(doubtful, boss):
+    row = NotificationFactory(status=Status.REJECTED, attempts=2)
+    AttemptFactory(notification=row, **doubtful)
+    AttemptFactory(notification=row, number=2, outcome=Outcome.REJECTED, http_status=404)
+    text = text_of(boss.get(page(row, "resend")))
+    assert "An earlier try may have arrived" in text
+
+
 def test_the_attempt_after_a_resend_carries_who_asked(clerk):
     row = NotificationFactory(status=Status.REJECTED)
     AttemptFactory(notification=row, outcome=Outcome.REJECTED)

@@ -1,0 +1,198 @@
+"""What people may do to a notification: each act a page that says what will happen, and a POST."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
+
+from ..models import Attempt, Notification, log_alias
+from ..outcomes import Outcome
+from ..resend import NotPossible, can_cancel, can_resend, cancel, resend, version
+from .wording import consequence
+
+if TYPE_CHECKING:
+    _NotificationAdmin = admin.ModelAdmin[Notification]
+else:  # Django's own classes take no type arguments when they run
+    _NotificationAdmin = admin.ModelAdmin
+
+Status = Notification.Status
+
+RESEND, SEND_AGAIN, CANCEL = (
+    f"chatitive_django.{name}"
+    for name in ("resend_notification", "send_again", "cancel_notification")
+)
+
+
+class Acts(_NotificationAdmin):
+    """Resend and cancel."""
+
+    def may_resend(self, request: HttpRequest, row: Notification) -> bool:
+        """Whether there is something to resend, and this person may."""
+        return can_resend(row) and request.user.has_perm(_needed_to_resend(row))
+
+    def may_cancel(self, request: HttpRequest, row: Notification) -> bool:
+        """Whether there is something to cancel, and this person may."""
+        return can_cancel(row) and request.user.has_perm(CANCEL)
+
+    def act_url(self, act: str, row: Notification) -> str:
+        """The page of an act, or of Django's own "change"."""
+        name = f"admin:chatitive_django_notification_{act}"
+        return reverse(name, args=[row.pk], current_app=self.admin_site.name)
+
+    def get_urls(self) -> list[URLPattern]:
+        views = {"resend": self.resend_view, "cancel": self.cancel_view}
+        acts: list[URLPattern] = [
+            path(
+                f"<path:object_id>/{act}/",
+                self.admin_site.admin_view(view),
+                name=f"chatitive_django_notification_{act}",
+            )
+            for act, view in views.items()
+        ]
+        return acts + super().get_urls()
+
+    def resend_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """GET says what a resend will do, POST queues it."""
+        row = self._row(request, object_id, [RESEND, SEND_AGAIN])
+        if not can_resend(row):
+            return self._too_late(request, row)
+        if not self.may_resend(request, row):
+            raise PermissionDenied
+
+        def act(seen: str) -> Notification:
+            queued = resend(row, seen=seen, user_id=request.user.pk)
+            if queued.pk == row.pk:
+                self.log_change(request, row, _("Asked to send it again."))
+            else:
+                numbers = {"old": row.pk, "new": queued.pk}
+                self.log_change(request, row, _("Resent as notification %(new)s.") % numbers)
+                self.log_change(
+                    request, queued, _("Made by a resend of notification %(old)s.") % numbers
+                )
+            if queued.status == Status.PENDING:
+                messages.success(request, _("Queued: it is sent within moments."))
+            else:
+                messages.warning(request, queued.reason_sentence)
+            return queued
+
+        known = {"is_resent": row.resends.exists(), "may_have_arrived": _may_have_arrived(row)}
+        return self._confirmed(
+            request,
+            row,
+            act,
+            title=_("Resend this notification?"),
+            consequence=consequence(row, **known),
+            is_risky=row.status == Status.ACCEPTED or any(known.values()),
+            button=_("Yes, resend it"),
+        )
+
+    def cancel_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """GET says what a cancellation will do, POST cancels."""
+        row = self._row(request, object_id, [CANCEL])
+        if not can_cancel(row):
+            return self._too_late(request, row)
+
+        def act(seen: str) -> Notification:
+            cancel(row, seen=seen)
+            self.log_change(request, row, _("Cancelled before it was sent."))
+            messages.success(request, _("Cancelled: it will not be sent."))
+            return row
+
+        return self._confirmed(
+            request,
+            row,
+            act,
+            title=_("Cancel this notification?"),
+            consequence=_("It will not be sent. You may still resend it later."),
+            is_risky=False,
+            button=_("Yes, don't send it"),
+        )
+
+    def _row(
+        self, request: HttpRequest, object_id: str, permissions: Sequence[str]
+    ) -> Notification:
+        """The row, for a person who may see it and has one of the permissions."""
+        may_act = any(request.user.has_perm(permission) for permission in permissions)
+        if not (may_act and self.has_view_permission(request)):
+            raise PermissionDenied
+        row = self.get_object(request, object_id)
+        if row is None:
+            raise Http404(_("There is no such notification."))
+        return row
+
+    def _confirmed(
+        self,
+        request: HttpRequest,
+        row: Notification,
+        act: Callable[[str], Notification],
+        **words: Any,
+    ) -> HttpResponse:
+        """Show a page that says what will happen, and act when it is posted.
+
+        What is posted names the state that the page showed. It must be the state for which the
+        permission was asked here, and still be so under the lock.
+        """
+        seen = version(row)
+        if request.method == "POST":
+            try:
+                if request.POST.get("seen") != seen:
+                    raise NotPossible(
+                        _("It has changed since you opened the page. Look at it again.")
+                    )
+                with transaction.atomic(using=log_alias()):
+                    row = act(seen)
+            except NotPossible as error:
+                messages.error(request, str(error))
+            return self._detail(row)
+        context = {
+            **self.admin_site.each_context(request),
+            **words,
+            "opts": self.opts,
+            "original": row,
+            "has_view_permission": True,
+            "seen": seen,
+            "facts": self.facts(request, row),
+            "media": self.media,
+        }
+        return TemplateResponse(
+            request, "admin/chatitive_django/notification/confirm.html", context
+        )
+
+    def facts(self, request: HttpRequest, row: Notification) -> list[tuple[str, Any]]:
+        """What tells this notification from others, each with its label."""
+        raise NotImplementedError
+
+    def _too_late(self, request: HttpRequest, row: Notification) -> HttpResponse:
+        text = _("It is %(status)s now, so this can't be done.")
+        messages.error(request, text % {"status": row.get_status_display()})
+        return self._detail(row)
+
+    def _detail(self, row: Notification) -> HttpResponse:
+        return HttpResponseRedirect(self.act_url("change", row))
+
+
+def is_failed(row: Notification) -> bool:
+    """Whether it did not go, as far as anyone knows, and could go after all."""
+    return row.status != Status.ACCEPTED and can_resend(row)
+
+
+def _may_have_arrived(row: Notification) -> bool:
+    """Whether the customer may have got it by an earlier try, however the last one ended."""
+    doubtful = Q(outcome__in=[Outcome.MAY_HAVE_ARRIVED, Attempt.LEASE_RAN_OUT]) | Q(http_status=500)
+    return row.status == Status.UNKNOWN or row.attempt_set.filter(doubtful).exists()
+
+
+def _needed_to_resend(row: Notification) -> str:
+    """The permission for what may reach the customer a second time, or the one for the rest."""
+    is_sent = row.status == Status.ACCEPTED
+    is_rebuilt = row.status == Status.INVALID and row.resends.exists()
+    return SEND_AGAIN if is_sent or is_rebuilt else RESEND
