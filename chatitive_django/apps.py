@@ -62,6 +62,6 @@ def _watch_family(model: type[Model]) -> None:
 def _on_class_prepared(sender: type[Model], **kwargs: object) -> None:
     from . import registry
 
-    registry.forget_plans()
-    if not sender._meta.abstract:
+    if sender._meta.apps is apps:  # not a migration's historical model
+        registry.forget_plans()
         watch(sender)
