@@ -19,7 +19,8 @@ def configure(**keys):
     return override_settings(CHATITIVE={"API_URLS": {"default": URL}, **keys})
 
 
-def test_keys_have_the_documented_defaults():
+def test_keys_have_the_documented_defaults(monkeypatch):
+    monkeypatch.setattr(conf, "in_test_environment", lambda: False)
     with configure():
         assert chatitive.DISPATCHER == "embedded"
         assert (chatitive.CONCURRENCY, chatitive.LEASE) == (8, timedelta(seconds=120))
@@ -101,6 +102,13 @@ def test_an_error_mail_to_the_admins_holds_no_token(rf):
 def test_an_unknown_channel_is_told_with_the_known_ones():
     with configure(), pytest.raises(InvalidSetting, match="Did you mean 'default'"):
         get_backend("defualt")
+
+
+def test_a_test_that_overrides_only_the_channels_starts_no_thread():
+    with configure():
+        assert chatitive.DISPATCHER == "immediate"
+    with configure(DISPATCHER="embedded"):
+        assert chatitive.DISPATCHER == "embedded"
 
 
 def test_tests_get_harmless_channels_under_their_own_aliases_unless_they_override():
