@@ -37,7 +37,7 @@ class ChatitiveConfig(AppConfig):
 def watch(model: type[Model]) -> None:
     """Have the writes of a model captured, if it or a parent declares anything."""
     from . import registry
-    from .capture.deleting import watch_deletes
+    from .capture.deleting import watch_deletes, watch_emptied_keys
     from .capture.relations import watch_relations
     from .capture.saving import watch_saves
     from .events import Deleted
@@ -48,6 +48,7 @@ def watch(model: type[Model]) -> None:
     plan = registry.plan_for(model)
     if plan is not None and plan.own(Deleted):
         watch_deletes(model)
+    watch_emptied_keys(registry.concrete(model))
     watch_relations(registry.concrete(model))
 
 

@@ -9,12 +9,13 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.core import serializers
 from django.db import DatabaseError, IntegrityError, connection, transaction
-from django.db.models import F
+from django.db.models import F, Model
 from django.db.models.signals import post_save, pre_save
 from django.test.utils import CaptureQueriesContext
 
-from chatitive_django import muted
+from chatitive_django import Changed, Deleted, Event, InvalidEvent, muted, register, registry
 from chatitive_django.models import Notification
+from chatitive_django.testing import deliver
 from tests.desk.models import (
     Agent,
     Clerk,
@@ -22,6 +23,8 @@ from tests.desk.models import (
     Order,
     Parcel,
     Person,
+    Shape,
+    Tag,
     Ticket,
     TicketProxy,
 )
@@ -143,6 +146,56 @@ def test_a_queryset_delete_is_recorded_for_each_row(order):
     Notification.objects.all().delete()
     Order.objects.all().delete()
     assert recorded() == ["OrderDeleted", "OrderDeleted"]
+
+
+def test_a_cascade_deletes_with_its_events(declare):
+    declare(Shape, Event("ShapeGone", when=Deleted(), phone_number="phone", payload={"id": "pk"}))
+    parent = Shape.objects.create()
+    children = [Shape.objects.create(parent=parent) for _ in range(2)]
+    expected = {shape.pk for shape in (parent, *children)}
+    parent.delete()
+    assert {row.payload["id"] for row in Notification.objects.all()} == expected
+
+
+@pytest.mark.parametrize(
+    "delete", [lambda agent: agent.delete(), lambda agent: Agent.objects.all().delete()]
+)
+def test_a_foreign_key_that_a_delete_empties_has_changed(order, delete):
+    agent = Agent.objects.create(name="Pam")
+    other = Order.objects.create(agent=agent)
+    order.agent = agent
+    order.save()
+    Notification.objects.all().delete()
+    pk = agent.pk
+    delete(agent)
+    assert recorded() == ["OrderReassigned", "OrderReassigned"]
+    rows = Notification.objects.all()
+    assert {row.source_id for row in rows} == {str(order.pk), str(other.pk)}
+    assert {(row.why["old"], row.why["new"]) for row in rows} == {(pk, None)}
+
+
+def test_what_was_recorded_is_sent_though_its_source_is_deleted(order):
+    order.number = 2
+    order.save()
+    with muted():
+        order.delete()
+    assert [row.status for row in deliver()] == ["accepted"]
+
+
+def test_events_of_a_model_that_one_does_not_own_are_registered(monkeypatch):
+    monkeypatch.setattr(registry, "_registered", {})
+    register(Customer, events=[Event("Renamed", when=Changed("name"), phone_number="phone")])
+    try:
+        customer = Customer.objects.create(name="Kim", phone="206-555-0100")
+        customer.name = "Kimberly"
+        customer.save()
+        row = Notification.objects.get()
+        assert (row.event_name, row.event_key) == ("Renamed", "desk.Customer:Renamed")
+        with pytest.raises(InvalidEvent, match="is no Event"):
+            register(Customer, events=["Renamed"])
+    finally:
+        monkeypatch.undo()
+        registry.forget_plans()
 
 
 def test_deleting_an_instance_that_is_gone_already_records_nothing(order):
@@ -560,6 +613,6 @@ def test_a_recorded_event_costs_one_locked_and_one_joined_read(ticket):
 
 
 def test_unwatched_models_are_left_alone():
-    assert Customer._save_table is super(Customer, Customer)._save_table
+    assert Tag._save_table is Model._save_table
     assert not pre_save.has_listeners(Ticket)
     assert not post_save.has_listeners(Ticket)

@@ -1,0 +1,111 @@
+"""Rows whose watched values are read before a write and compared after it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from django.db.models import Model, QuerySet
+
+from .. import registry
+from ..events import Kind
+from ..models import Notification
+from .chunks import chunked
+from .muting import is_covered
+from .transitions import Transition, emit, locked, rows_of
+
+
+class Rows:
+    """Rows of one model, their watched values before a write, and what the write did to them.
+
+    Kept are keys and values only, equal values once; records are read a portion at a time.
+    """
+
+    def __init__(self, plan: registry.Plan, attnames: Collection[str], using: str) -> None:
+        self.plan = plan
+        self.model = plan.model
+        self.using = using
+        self.attnames = tuple(dict.fromkeys(attnames))
+        self.keys: list[Any] = []
+        self.before: dict[Any, tuple[Any, ...]] = {}
+        self._shared: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+
+    def read(self, queryset: QuerySet[Any]) -> None:
+        """Lock the rows of a queryset, in one order for everyone, and keep their values."""
+        queryset = queryset.using(self.using)
+        if queryset.query.is_sliced:
+            # MariaDB takes no LIMIT in the subquery of an IN.
+            portions: Iterable[Any] = chunked(queryset.values_list("pk", flat=True))
+        else:
+            portions = [queryset.order_by().values("pk")]
+        for pks in portions:
+            rows = locked(rows_of(self.model, pks, self.using).order_by("pk"), self.using)
+            for pk, *values in rows.values_list("pk", *self.attnames).iterator(chunk_size=2000):
+                self.keys.append(pk)
+                if not is_covered(self.model, pk):
+                    self.before[pk] = self._kept(tuple(values))
+
+    def _kept(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        try:
+            return self._shared.setdefault(values, values)
+        except TypeError:  # JSON, which can't be a key
+            return values
+
+    def tell(self) -> None:
+        """Tell of the rows whose values differ from those before."""
+        for pks in chunked(self.before):
+            rows = rows_of(self.model, pks, self.using).values_list("pk", *self.attnames)
+            changed = [pk for pk, *values in rows if tuple(values) != self.before[pk]]
+            for owner, keys in self._keys_by_owner(changed).items():
+                emit(
+                    owner,
+                    self.using,
+                    [
+                        Transition(
+                            model=owner,
+                            pk=key,
+                            using=self.using,
+                            kind=Kind.CHANGED,
+                            before=dict(zip(self.attnames, self.before[pk], strict=True)),
+                        )
+                        for pk, key in keys.items()
+                    ],
+                )
+
+    def _keys_by_owner(self, pks: Collection[Any]) -> Mapping[registry.AnyModel, dict[Any, Any]]:
+        """For each model that declares, the rows' own keys and those in its table."""
+        if not pks:
+            return {}
+        found = {}
+        for owner in self.plan.owners:
+            link = self.model._meta.get_ancestor_link(owner)
+            if owner is self.model or link is None:
+                found[owner] = {pk: pk for pk in pks}
+            else:
+                rows = rows_of(self.model, pks, self.using)
+                found[owner] = dict(rows.values_list("pk", link.attname))
+        return found
+
+    def tell_created(self, pks: Iterable[Any]) -> None:
+        """Tell of new rows; one whose creation is in the log already was made by someone else."""
+        label = self.model._meta.label_lower
+        for keys in chunked(pks):
+            told = set(
+                Notification.objects.using(self.using)
+                .filter(
+                    source_model=label,
+                    source_id__in=[str(pk) for pk in keys],
+                    why__transition=Kind.CREATED.value,
+                )
+                .values_list("source_id", flat=True)
+            )
+            emit_created(self.model, [pk for pk in keys if str(pk) not in told], self.using)
+
+
+def emit_created(model: type[Model], pks: Sequence[Any], using: str) -> None:
+    if pks:
+        emit(
+            model,
+            using,
+            [Transition(model=model, pk=pk, using=using, kind=Kind.CREATED) for pk in pks],
+        )
