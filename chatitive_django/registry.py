@@ -55,15 +55,15 @@ class Watched:
         """Whether a write of `value` may leave the column with one that the trigger asks for."""
         if not self._exact or hasattr(value, "resolve_expression"):
             return True
-        if value in self.trigger.to:
-            return True
-        return self.trigger.accepts_new(self.converted(value))
+        return value in self.trigger.to or self.trigger.accepts_new(self.converted(value))
 
     def converted(self, value: Any) -> Any:
         """`value` as the field holds it, or as it is where the field can't take it."""
+        if hasattr(value, "resolve_expression"):
+            return value
         try:
             return python_value(self.field, value)
-        except ValidationError:
+        except (ValidationError, TypeError, ValueError):
             return value
 
 

@@ -5,8 +5,10 @@ Worker processes that a test starts are given the test database by DATABASE_NAME
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -54,9 +56,11 @@ TEMPLATES = [
 
 VENDOR = os.environ.get("DATABASE", "sqlite")
 # A file, for worker processes join in; given by the parent process to its children.
-SQLITE_FILE = os.environ.setdefault(
-    "SQLITE_FILE", str(Path(tempfile.mkdtemp(prefix="chatitive-")) / "test.sqlite3")
-)
+if "SQLITE_FILE" not in os.environ:
+    directory = tempfile.mkdtemp(prefix="chatitive-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    os.environ["SQLITE_FILE"] = str(Path(directory) / "test.sqlite3")
+SQLITE_FILE = os.environ["SQLITE_FILE"]
 # Suites that run side by side on one server need a name each.
 TEST_DATABASE = "test_chatitive" + os.environ.get("TEST_DATABASE_SUFFIX", "")
 DATABASES = {
