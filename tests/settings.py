@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "chatitive_django",
     "chatitive_django.sandbox",
     "tests.desk",
+    "tests.fields_app",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -240,3 +240,73 @@ class Item(models.Model):
         ),
         Event("ItemCounted", when=Changed("count"), phone_number=Constant("206-555-0166")),
     ]
+
+
+class Work(models.Model):
+    """What random programs write: a column of each kind, and a payload that fails on demand."""
+
+    code = models.CharField(max_length=20, unique=True)
+    state = models.CharField(max_length=20, default="new")
+    step = models.IntegerField(default=0)
+    weight = models.DecimalField(max_digits=8, decimal_places=2, default=0)
+    notes = models.JSONField(default=dict)
+    title = models.CharField(max_length=20, blank=True)
+    fault = models.CharField(max_length=20, blank=True)
+    board = models.ForeignKey(Board, models.CASCADE, null=True)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self):
+        return self.code
+
+    def report(self):
+        match self.fault:
+            case "raises":
+                raise ZeroDivisionError
+            case "queries badly":
+                return list(Shape.objects.raw("SELECT * FROM there_is_no_such_table"))
+            case "is no JSON":
+                return object()
+        return self.step
+
+
+def _work_event(name, when, **options):
+    return Event(
+        name,
+        when=when,
+        phone_number=Constant("206-555-0177"),
+        payload={"report": "report", "board_phone": "board.phone"},
+        **options,
+    )
+
+
+class Chore(Work):
+    """Watched whole, in bulk writes too."""
+
+    objects = EventManager()
+
+    chatitive_events = [
+        _work_event("ChoreCreated", Created()),
+        _work_event("ChoreDeleted", Deleted()),
+        _work_event("ChoreMoved", Changed("state")),
+        _work_event("ChoreDone", Changed("state", to="done")),
+        _work_event("ChoreStepped", Changed("step")),
+        _work_event("ChoreWeighed", Changed("weight")),
+        _work_event("ChoreNoted", Changed("notes")),
+        _work_event("ChoreReassigned", Changed("board")),
+    ]
+
+
+class Errand(Work):
+    """Watched for some transitions only, and with Django's own manager."""
+
+    chatitive_events = [
+        _work_event("ErrandUrgent", Changed("state", to="urgent", on_create=True)),
+        _work_event("ErrandDone", Changed("state", from_=["new", "urgent"], to=["done", "sold"])),
+        _work_event(
+            "ErrandBegunOrReset",
+            [Changed("step", to=0), Changed("step", from_=0)],
+            only_if=If("title", "equals", "loud"),
+        ),
+    ]
