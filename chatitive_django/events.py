@@ -117,7 +117,7 @@ class Changed:
             return False
         if move.kind is Kind.CREATED:
             return self.on_create
-        return change.old != change.new and self.accepts_old(change.old)
+        return differs(change.old, change.new) and self.accepts_old(change.old)
 
     def accepts_old(self, value: Any) -> bool:
         return self.from_ is ANY or value in self.from_
@@ -132,6 +132,18 @@ class Changed:
             from_=ANY if self.from_ is ANY else [to_python(value) for value in self.from_],
             to=ANY if self.to is ANY else [to_python(value) for value in self.to],
         )
+
+
+def differs(old: Any, new: Any) -> bool:
+    """Whether two stored values are two: NaN is itself, and in JSON `true` is not 1."""
+    if old != new:
+        return not (old != old and new != new)  # NaN alone differs from itself
+    match old, new:
+        case dict(), dict():
+            return any(differs(old[key], new[key]) for key in old)
+        case list(), list():
+            return any(map(differs, old, new))
+    return isinstance(old, bool) is not isinstance(new, bool)
 
 
 Trigger: TypeAlias = Created | Deleted | Changed | Added | Removed

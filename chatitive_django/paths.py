@@ -85,6 +85,8 @@ def relations(model: type[Model], path: str) -> str:
         )
         if not single or not isinstance(field.related_model, type):
             break
+        if isinstance(field, RelatedField) and field.name != part:
+            break  # the relation's own column, "agent_id"
         crossed.append(part)
         model = field.related_model
     return "__".join(crossed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import SimpleNamespace
 from typing import Any, TypeAlias, TypeGuard
 
 from django.apps import apps
@@ -40,6 +41,10 @@ _EXACT = frozenset(
 rewritten. Not their subclasses, which may store something else."""
 
 
+UNCONVERTIBLE = (ValidationError, TypeError, ValueError, ArithmeticError, AttributeError)
+"""What `to_python` of Django's own fields raises: not all of them keep to `ValidationError`."""
+
+
 class Watched:
     """A trigger on one stored field, with its values as the field holds them."""
 
@@ -63,8 +68,13 @@ class Watched:
             return value
         try:
             return python_value(self.field, value)
-        except (ValidationError, TypeError, ValueError):
+        except UNCONVERTIBLE:
             return value
+
+    @property
+    def is_written_unseen(self) -> bool:
+        """Whether a save may store something else than the instance holds after it."""
+        return self.field.generated or type(self.field).pre_save is not Field.pre_save
 
 
 @dataclass(frozen=True)
@@ -173,17 +183,38 @@ def field_named(model: AnyModel, name: str) -> AnyField | None:
         field = model._meta.get_field(name)
     except FieldDoesNotExist:
         return next((f for f in model._meta.concrete_fields if f.attname == name), None)
-    return field if isinstance(field, Field) and field.column is not None else None
+    if not isinstance(field, Field) or field.column is None or field.many_to_many:
+        return None
+    return field
 
 
 def python_value(field: AnyField, value: Any) -> Any:
     """`value` as the field holds it; raises `ValidationError` where it can't."""
     if value is None:
         return None
-    if isinstance(value, Model):
-        return value.pk
     target = field.target_field if isinstance(field, ForeignKey) else field
+    if isinstance(value, Model):
+        return getattr(value, target.attname)
     return target.to_python(value)
+
+
+def stored_key(model: AnyModel, pk: Any) -> Any:
+    """A primary key as the database gives it back, however it was assigned."""
+    fields = model._meta.pk_fields
+    try:
+        if len(fields) > 1:
+            return tuple(python_value(*pair) for pair in zip(fields, pk, strict=True))
+        return python_value(fields[0], pk)
+    except UNCONVERTIBLE:
+        return pk
+
+
+def key_text(model: AnyModel, pk: Any) -> str:
+    """A primary key as the log holds it, which `model._meta.pk.to_python` reads back."""
+    if len(model._meta.pk_fields) > 1:
+        key: Any = model._meta.pk
+        return str(key.value_to_string(SimpleNamespace(pk=pk)))
+    return str(pk)
 
 
 class Plan:
@@ -244,6 +275,8 @@ def register(model: AnyModel, events: Collection[Event] = (), fields: Collection
 
     Raises `InvalidEvent` where an event of the same key is declared already.
     """
+    if isinstance(fields, str):
+        raise InvalidEvent(f"register({model.__name__}): fields must be a list of paths.")
     for event in events:
         if not isinstance(event, Event):
             raise InvalidEvent(f"register({model.__name__}): {event!r} is no Event.")
@@ -275,8 +308,12 @@ def declares(model: type) -> bool:
 
 def own_declarations(model: type) -> list[tuple[Event, str]]:
     """The events that a class itself declares, each with the place to name in a message."""
-    events = vars(model).get("chatitive_events") or ()
-    found = [(event, f"{model.__name__}.chatitive_events[{n}]") for n, event in enumerate(events)]
+    events = vars(model).get("chatitive_events")
+    found = [
+        (event, f"{model.__name__}.chatitive_events[{n}]")
+        for n, event in enumerate(events if isinstance(events, (list, tuple)) else ())
+        if isinstance(event, Event)  # a system check tells of what is none
+    ]
     registered, _ = _registered.get(model, ([], []))
     found += [
         (event, f"register({model.__name__}, events=[...])[{n}]")

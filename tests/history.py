@@ -52,12 +52,14 @@ class History:
         before = self.rows.get(record)
         others = {place: row for place, row in self.rows.items() if place != record}
         self.rows = others if after is None else {**others, record: after}
-        self._untold -= {record}
         waits = after is not None and any(record in records for records in self._covered)
-        if seen and not waits and not self._is_muted:
+        is_told = seen and not waits and not self._is_muted
+        if is_told:
             self._tell(record, before, after)
-        elif before is None:
+        if before is None and not is_told:
             self._untold |= {record}
+        elif after is None:
+            self._untold -= {record}
 
     def _tell(self, record: Record, before: Row | None, after: Row | None) -> None:
         events = getattr(record.model, "chatitive_events", ())

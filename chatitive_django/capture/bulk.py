@@ -160,7 +160,8 @@ class EventQuerySet(QuerySet[M]):
             rows.tell()
             if not table.emits_on_insert:
                 return created
-            new = [obj.pk for obj in created if obj.pk not in rows.before]
+            keys = [registry.stored_key(plan.model, obj.pk) for obj in created]
+            new = [pk for pk in keys if pk not in rows.before]
             if update_conflicts:
                 rows.tell_created(new)
             else:

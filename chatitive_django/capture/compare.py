@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Model, QuerySet
 
 from .. import registry
-from ..events import Kind
+from ..events import Kind, differs
 from ..models import Notification
 from .chunks import chunked
 from .muting import is_covered
@@ -28,7 +28,7 @@ class Rows:
         self.attnames = tuple(dict.fromkeys(attnames))
         self.keys: list[Any] = []
         self.before: dict[Any, tuple[Any, ...]] = {}
-        self._shared: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+        self._shared: dict[Any, tuple[Any, ...]] = {}
 
     def read(self, queryset: QuerySet[Any]) -> None:
         """Lock the rows of a queryset, in one order for everyone, and keep their values."""
@@ -47,7 +47,7 @@ class Rows:
 
     def _kept(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
         try:
-            return self._shared.setdefault(values, values)
+            return self._shared.setdefault((values, *map(type, values)), values)
         except TypeError:  # JSON, which can't be a key
             return values
 
@@ -55,7 +55,7 @@ class Rows:
         """Tell of the rows whose values differ from those before."""
         for pks in chunked(self.before):
             rows = rows_of(self.model, pks, self.using).values_list("pk", *self.attnames)
-            changed = [pk for pk, *values in rows if tuple(values) != self.before[pk]]
+            changed = [pk for pk, *values in rows if any(map(differs, self.before[pk], values))]
             for owner, keys in self._keys_by_owner(changed).items():
                 emit(
                     owner,
@@ -90,16 +90,18 @@ class Rows:
         """Tell of new rows; one whose creation is in the log already was made by someone else."""
         label = self.model._meta.label_lower
         for keys in chunked(pks):
+            texts = {pk: registry.key_text(self.model, pk) for pk in keys}
             told = set(
                 Notification.objects.using(self.using)
                 .filter(
                     source_model=label,
-                    source_id__in=[str(pk) for pk in keys],
+                    source_id__in=texts.values(),
                     why__transition=Kind.CREATED.value,
                 )
                 .values_list("source_id", flat=True)
             )
-            emit_created(self.model, [pk for pk in keys if str(pk) not in told], self.using)
+            new = [pk for pk, text in texts.items() if text not in told]
+            emit_created(self.model, new, self.using)
 
 
 def emit_created(model: type[Model], pks: Sequence[Any], using: str) -> None:

@@ -15,7 +15,7 @@ from ..events import WATCH, Event
 from ..exceptions import Unbuildable
 from ..models import Notification
 from ..payloads import build, evaluate_as, plain
-from ..registry import Declared, concrete
+from ..registry import Declared, concrete, key_text
 from ..subscribers import subscriber_key
 
 Status = Notification.Status
@@ -44,7 +44,7 @@ def row_for(
         expires_at=NOW,
         created_at=NOW,
         source_model=concrete(model)._meta.label_lower if model else "",
-        source_id="" if pk is None else str(pk)[:255],
+        source_id="" if pk is None or model is None else key_text(concrete(model), pk)[:255],
         event_key=key[:400],
         why=dict(why),
         origin=origin,

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
+from django.core.files import File
 from django.db import DatabaseError, transaction
 from django.db.models import Model
 
@@ -135,12 +136,23 @@ def _why(trigger: Trigger, transition: Transition) -> dict[str, Any]:
 
 def _told(value: Any) -> Any:
     """A value for people to read: as JSON where it is short, else its beginning."""
+    if isinstance(value, File):
+        value = value.name
+    elif getattr(value, "microsecond", 0) % 1000:
+        value = value.isoformat()  # JSON's own encoder leaves out what is below a millisecond
     try:
         value = plain(value, "")
     except Unbuildable:
-        return f"<{type(value).__name__}>"
+        if isinstance(value, (Model, bytes, memoryview)) or _has_no_words(type(value)):
+            return f"<{type(value).__name__}>"
+        value = str(value)
     text = value if isinstance(value, str) else str(value)
     return value if len(text) <= 200 else f"{text[:199]}…"
+
+
+def _has_no_words(cls: type) -> bool:
+    """Whether a class tells its instances by their address only."""
+    return not any("__str__" in vars(each) or "__repr__" in vars(each) for each in cls.__mro__[:-1])
 
 
 def notify(

@@ -16,7 +16,7 @@ from django.db import DatabaseError, connections, transaction
 from django.db.models import Model
 
 from .. import registry
-from ..events import Kind
+from ..events import Kind, differs
 from ..models import log_alias
 from .muting import is_covered, is_muted
 from .transitions import Transition, emit, stored_values
@@ -173,7 +173,8 @@ class _Save:
         """Whether the row may hold another value than `old`, as far as the instance knows."""
         value = self.instance.__dict__.get(attname, _MISSING)
         watched = self.plan.tables[self.model].by_attname[attname]
-        return value is _MISSING or watched.converted(value) != old
+        unseen = value is _MISSING or watched.is_written_unseen
+        return unseen or differs(old, watched.converted(value))
 
     def _written(self, done: _TableWrite) -> None:
         """Note what became of this table; after the last one, tell of the transitions.
@@ -191,7 +192,7 @@ class _Save:
 
     def _tell(self, writes: Mapping[type[Model], _TableWrite]) -> None:
         for owner, events in self.plan.owners.items():
-            if is_covered(owner, self._pk(owner)):
+            if is_covered(owner, registry.stored_key(owner, self._pk(owner))):
                 continue
             if writes[owner].inserted:
                 if self.plan.tables[owner].emits_on_insert:

@@ -11,7 +11,7 @@ from django.db.models import Model, QuerySet
 
 from .. import registry, signals
 from ..dbtime import become_writer
-from ..events import Change, Kind
+from ..events import Change, Kind, differs
 from ..models import Notification
 from .prepared import SelectByKey, SelectInstance, once
 
@@ -35,7 +35,7 @@ class Transition:
         changes: Mapping[str, Change] | None = None,
     ) -> None:
         self.model = model
-        self.pk = pk
+        self.pk = registry.stored_key(model, pk)
         self.using = using
         self.kind = kind
         self._before = before or {}
@@ -98,7 +98,7 @@ class Transition:
             name: Change(self._before[attname], getattr(self.instance(), attname))
             for name, attname in watched.items()
             if attname in self._before
-            and getattr(self.instance(), attname) != self._before[attname]
+            and differs(self._before[attname], getattr(self.instance(), attname))
         }
 
 

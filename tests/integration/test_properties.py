@@ -102,12 +102,12 @@ class Program(RuleBasedStateMachine):
         self.blocks.append(block)
 
     @precondition(lambda self: len(self.blocks) < 3)
-    @rule(block=blocks)
-    def begin(self, block):
-        opened = ExitStack()
-        for context in block(self):
-            opened.enter_context(context)
-        self.blocks.append(opened)
+    @rule(kind=st.sampled_from(["atomic", "muted"]))
+    def begin_block(self, kind):
+        if kind == "atomic":
+            self.begin(self.history.atomic(), transaction.atomic())
+        else:
+            self.begin(self.history.muted(), muted())
 
     @precondition(lambda self: self.blocks)
     @rule()
@@ -171,7 +171,7 @@ class Program(RuleBasedStateMachine):
 
     def teardown(self):
         while self.blocks:
-            self.end(raises=True)
+            self.end_by_raising()
         for model in (Notification, *self.links, *self.tables):
             model._base_manager.all()._raw_delete("default")
 
