@@ -74,7 +74,8 @@ class Watched:
     @property
     def is_written_unseen(self) -> bool:
         """Whether a save may store something else than the instance holds after it."""
-        return self.field.generated or type(self.field).pre_save is not Field.pre_save
+        home = type(self.field).pre_save.__module__
+        return self.field.generated or not home.startswith("django.db.models.")
 
 
 @dataclass(frozen=True)

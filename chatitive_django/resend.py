@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from .capture.compose import Origin, compose
 from .capture.record import tell_on_commit, write
+from .capture.transitions import rows_of
 from .conf import settings
 from .dbtime import DatabaseNow, become_writer
 from .exceptions import ChatitiveError
@@ -153,7 +154,7 @@ def _rebuilt(row: Notification) -> Notification:
     using = log_alias()
     try:
         pk = declared.owner._meta.pk.to_python(row.source_id)
-        instance = declared.model._base_manager.using(using).get(pk=pk)
+        instance = rows_of(declared.model, [pk], using).get()
     except (ObjectDoesNotExist, ValidationError):
         raise NotPossible(_("The record is gone, so it can't be built anew.")) from None
     try:

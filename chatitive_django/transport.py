@@ -256,20 +256,24 @@ class _Connection(HTTPConnection):
         # Each address has its share of the time; urllib3 would give each of them all of it.
         addresses = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
         failure = OSError("the name has no address")
-        for number, (family, kind, protocol, _, address) in enumerate(addresses):
-            sock = socket.socket(family, kind, protocol)
-            try:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                sock.settimeout(self.remaining() / (len(addresses) - number))
-                sock.connect(address)
-                sock.settimeout(self.remaining())
-            except OSError as error:
-                sock.close()
-                failure = error
-            else:
-                self._reached = "proxy" if self.proxied else "tls"
-                return sock
-        raise failure
+        try:
+            for number, (family, kind, protocol, _, address) in enumerate(addresses):
+                sock = socket.socket(family, kind, protocol)
+                try:
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    sock.settimeout(self.remaining() / (len(addresses) - number))
+                    sock.connect(address)
+                    sock.settimeout(self.remaining())
+                except OSError as error:
+                    sock.close()
+                    failure = error
+                else:
+                    self._reached = "proxy" if self.proxied else "tls"
+                    return sock
+            raise failure
+        finally:
+            # Its traceback holds this frame: a cycle that would keep `self` open after close().
+            del failure
 
     def _tunnel(self) -> None:
         super()._tunnel()  # type: ignore[misc, unused-ignore]

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
 from django.db import connections, router, transaction
@@ -54,7 +54,9 @@ def capture_changes(queryset: QuerySet[Any]) -> Iterator[None]:
         )
         rows.read(queryset)
         highest = _highest_key(model, using)
-        with covering(model, rows.before):
+        with ExitStack() as covered:
+            for owner, keys in rows.keys_by_owner(rows.before).items():
+                covered.enter_context(covering(owner, set(keys.values())))
             yield
         rows.tell()
         if plan.tables[model].emits_on_insert and not queryset.query.is_sliced:

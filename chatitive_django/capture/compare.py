@@ -56,7 +56,7 @@ class Rows:
         for pks in chunked(self.before):
             rows = rows_of(self.model, pks, self.using).values_list("pk", *self.attnames)
             changed = [pk for pk, *values in rows if any(map(differs, self.before[pk], values))]
-            for owner, keys in self._keys_by_owner(changed).items():
+            for owner, keys in self.keys_by_owner(changed).items():
                 emit(
                     owner,
                     self.using,
@@ -69,10 +69,11 @@ class Rows:
                             before=dict(zip(self.attnames, self.before[pk], strict=True)),
                         )
                         for pk, key in keys.items()
+                        if not is_covered(owner, key)
                     ],
                 )
 
-    def _keys_by_owner(self, pks: Collection[Any]) -> Mapping[registry.AnyModel, dict[Any, Any]]:
+    def keys_by_owner(self, pks: Collection[Any]) -> Mapping[registry.AnyModel, dict[Any, Any]]:
         """For each model that declares, the rows' own keys and those in its table."""
         if not pks:
             return {}

@@ -628,7 +628,7 @@ def test_closing_a_client_closes_the_connections_of_all_threads_and_it_can_still
         finish.wait()
 
     with FaultServer() as server, client_of(server) as client:
-        thread = threading.Thread(target=call_and_wait)
+        thread = threading.Thread(target=call_and_wait, daemon=True)
         thread.start()
         called.wait()
         client.notify("Ping", phone_number="1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import ssl
+import threading
 import time
 import tracemalloc
 from datetime import UTC, datetime, timedelta
@@ -107,9 +108,16 @@ def test_a_reset_before_the_request_is_judged_by_whether_a_byte_was_written():
 
 
 def test_a_connection_that_takes_no_byte_of_the_request_is_known_not_to_have():
-    with FaultServer(reset_at_once) as server:
+    opened = threading.Event()
+
+    def reset_once_opened(peer):
+        opened.wait(5)
+        peer.reset()
+
+    with FaultServer(reset_once_opened) as server:
         connection = transport._new_connection(transport.Route(host="127.0.0.1", port=server.port))
         connection.open(time.monotonic() + 1)
+        opened.set()
         time.sleep(0.1)
         with pytest.raises(ConnectionError) as caught:
             connection.exchange("/", {}, b"{}")
