@@ -11,9 +11,9 @@ from django.db import models, router
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from .outcomes import Outcome
-from .reasons import sentence
-from .subscribers import mask
+from ..outcomes import Outcome
+from ..reasons import sentence
+from ..subscribers import mask
 
 
 def log_alias() -> str:

@@ -1,0 +1,5 @@
+"""The tables: the log, and what is known of the channels and of the processes that deliver."""
+
+from .notifications import Attempt, Notification, log_alias
+
+__all__ = ["Attempt", "Notification", "log_alias"]
