@@ -17,13 +17,11 @@ class ChatitiveConfig(AppConfig):
     def ready(self) -> None:
         from . import checks, dispatch, registry, signals
         from .capture.record import record_transitions
-        from .monitoring import on_notification_settled
+        from .monitoring import log_signals
 
         checks.register_all()
         signals.transitioned.connect(record_transitions, dispatch_uid="chatitive_django")
-        signals.notification_settled.connect(
-            on_notification_settled, dispatch_uid="chatitive_django"
-        )
+        log_signals()
         signals.notifications_committed.connect(
             dispatch.on_notifications_committed, dispatch_uid="chatitive_django"
         )

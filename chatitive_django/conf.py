@@ -104,8 +104,10 @@ class Settings:
     LEASE = Key(120, _duration)
     POLL_INTERVAL = Key(1, _seconds)
     SWEEP_INTERVAL = Key(15, _seconds)
+    PROBE_INTERVAL = Key(30, _duration)
     EXPIRES_AFTER = Key(timedelta(hours=24), _duration)
     ON_AMBIGUOUS = Key(HOLD, _on_ambiguous)
+    RETENTION = Key(timedelta(days=30), _duration)
     PHONE_REGION = Key("US", _text)
 
 

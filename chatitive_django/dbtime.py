@@ -63,6 +63,7 @@ def become_writer(model: type[Model], using: str) -> None:
     connection = connections[using]
     if not becomes_writer_late(connection):
         return
-    table = connection.ops.quote_name(model._meta.db_table)
+    quote = connection.ops.quote_name
+    table, key = quote(model._meta.db_table), quote(model._meta.pk.attname)
     with connection.cursor() as cursor:
-        cursor.execute(f"UPDATE {table} SET id = id WHERE 0")  # noqa: S608 -- no value, own table
+        cursor.execute(f"UPDATE {table} SET {key} = {key} WHERE 0")  # noqa: S608 -- own names

@@ -17,7 +17,8 @@ from django.db import connections
 from django.utils.module_loading import import_string
 
 from .conf import InvalidSetting, did_you_mean, settings
-from .models import log_alias
+from .doorbell import ring_everywhere
+from .models import Heartbeat, log_alias
 from .worker import Worker, deliver
 
 logger = logging.getLogger("chatitive_django")
@@ -36,7 +37,10 @@ class Dispatcher:
 
 
 class WorkerDispatcher(Dispatcher):
-    """`manage.py chatitive worker` delivers: nothing to do here."""
+    """`manage.py chatitive worker` delivers; on PostgreSQL it is told of each commit."""
+
+    def wake(self) -> None:
+        ring_everywhere(log_alias())
 
 
 class ImmediateDispatcher(Dispatcher):
@@ -71,7 +75,10 @@ class EmbeddedDispatcher(Dispatcher):
             if self._runs():
                 return
             worker = Worker(
-                concurrency=2, poll_interval=settings.SWEEP_INTERVAL, keep_connection=False
+                concurrency=2,
+                poll_interval=settings.SWEEP_INTERVAL,
+                keep_connection=False,
+                kind=Heartbeat.Kind.EMBEDDED,
             )
             thread = threading.Thread(
                 target=self._run, args=[worker], name="chatitive-embedded", daemon=True

@@ -35,11 +35,12 @@ class Result:
 
     `reason` is a short stable code (`reasons.py` has a sentence for each), `retry_after` seconds,
     `duration` seconds, `error_class` the name of the exception that ended the call, and `excerpt`
-    the cleaned beginning of the response body.
+    the cleaned beginning of the response body. `explanation` says in words what the code can't.
     """
 
     outcome: Outcome
     reason: str = ""
+    explanation: str = ""
     http_status: int | None = None
     error_class: str = ""
     retry_after: float | None = None

@@ -21,6 +21,7 @@ SENTENCES: dict[str, Promise] = {
     "once_per_transition": _("This record has made this very change before."),
     "cooldown": _("This customer had the same event only a short time ago."),
     "watch_only": _("The event is in watch mode: it is recorded and not sent."),
+    "vetoed": _("The project's own last check said that it should not be sent."),
     "printed_not_sent": _(
         "This channel prints messages or keeps them in memory: nothing was sent."
     ),
@@ -36,6 +37,7 @@ SENTENCES: dict[str, Promise] = {
     "http_429": _("Chatitive is receiving too many requests and asked to slow down (429)."),
     "http_500": _("Chatitive had an error of its own (500)."),
     "http_503": _("Chatitive is unavailable for now (503)."),
+    "veto_failed": _("The project's own last check failed, so the message waits for the next try."),
     # someone must mend the settings
     "http_401": _("Chatitive refused the account SID or the token (401)."),
     "http_403": _("Chatitive refused access with this account (403)."),

@@ -15,21 +15,40 @@ SERVER_ERRORS_BEFORE_UNKNOWN = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The status a notification takes, and for `pending` how long it waits."""
+    """The status a notification takes, and for `pending` how long it waits.
+
+    `slows` is how long the whole channel waits. Where it is the channel that failed, and not the
+    message, the attempt doesn't count.
+    """
 
     status: str
     delay: timedelta = timedelta(0)
+    slows: timedelta | None = None
+    counts: bool = True
 
 
 def decide(
-    result: Result, *, attempts: int, on_ambiguous: str, by_person: bool, jitter: float
+    result: Result,
+    *,
+    attempts: int,
+    on_ambiguous: str,
+    by_person: bool,
+    channel_broken: bool,
+    jitter: float,
 ) -> Decision:
     """What an attempt's result means for its notification.
 
     `attempts` counts this one; `jitter` lies in [0, 1). An attempt that a person asked for does
     not start the automatic schedule again: what would be retried ends as expired.
     """
+    first_wait = backoff(1, retry_after=result.retry_after, jitter=jitter)
     match result.outcome:
+        case Outcome.CONFIGURATION:
+            return Decision(status="pending", delay=first_wait, counts=False)
+        case Outcome.TURNED_AWAY if result.http_status == 429:
+            return Decision(status="pending", delay=first_wait, slows=first_wait, counts=False)
+        case Outcome.REJECTED if channel_broken:
+            return Decision(status="pending", delay=first_wait, counts=False)
         case Outcome.ACCEPTED:
             return Decision(status="accepted")
         case Outcome.REJECTED:

@@ -7,21 +7,28 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Collection
+from collections import deque
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import Error as DatabaseFailure
 from django.db import connections
 from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 
-from . import log
+from . import channels, log
 from .backends import Backend, Message, make_backend
+from .breaker import Verdict
 from .conf import InvalidSetting, settings
-from .models import Notification, log_alias
+from .doorbell import Doorbell
+from .heartbeats import Pulse
+from .lanes import Lane
+from .models import Heartbeat, Notification, log_alias
 from .outcomes import Outcome, Result
 from .retry import decide
+from .signals import should_send
 
 logger = logging.getLogger("chatitive_django")
 
@@ -34,12 +41,26 @@ class _Job:
 
     notification: Notification
     give_up_at: float
+    probe: bool
 
 
 @dataclass(frozen=True, slots=True)
-class _Done:
+class _Ended:
+    """A job with its result; `posted` unless it was kept from being sent."""
+
+    job: _Job
+    result: Result
+    started_at: datetime
+    posted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A result with what was decided about its row, and what it tells of its channel."""
+
     job: _Job
     settlement: log.Settlement
+    verdict: Verdict | None
 
 
 class Worker:
@@ -47,7 +68,8 @@ class Worker:
 
     Each turn settles every result that has come in, then claims as many rows as there are idle
     threads. So batches form by themselves under load, a lone event is settled at once, and a
-    crash can touch at most `concurrency` rows. With `inline` the calling thread posts too.
+    crash can touch at most `concurrency` rows. With `inline` the calling thread posts too. One of a
+    `kind` can be seen to live by its heartbeat.
     """
 
     def __init__(
@@ -58,16 +80,21 @@ class Worker:
         poll_interval: float = 1.0,
         keep_connection: bool = True,
         inline: bool = False,
+        kind: Heartbeat.Kind | None = None,
     ) -> None:
         self.concurrency = concurrency
         self.poll_interval = poll_interval
         self.keep_connection = keep_connection
         self.inline = inline
+        self.kind = kind
         self._channels = channels
         self._backends: dict[str, Backend] = {}
+        self._lanes: deque[Lane] = deque()
+        self._pulse: Pulse | None = None
+        self._doorbell = Doorbell()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._results: queue.SimpleQueue[_Done | None] = queue.SimpleQueue()
-        self._unrecorded: list[_Done] = []
+        self._results: queue.SimpleQueue[_Ended] = queue.SimpleQueue()
+        self._unrecorded: list[_Judged] = []
         self._in_hand = 0
         self._stopping = threading.Event()
         self._next_sweep = 0.0
@@ -80,7 +107,7 @@ class Worker:
 
     def wake(self) -> None:
         """Look for due rows now instead of at the next poll; from any thread or handler."""
-        self._results.put(None)
+        self._doorbell.ring()
 
     def run(self, *, idle_exit: float | None = None) -> None:
         """Deliver until stopped, or until nothing was due for `idle_exit` seconds.
@@ -88,9 +115,16 @@ class Worker:
         Raises `InvalidSetting` where no channel can be used; database errors are waited out,
         but with `idle_exit` they are raised once nothing is in hand.
         """
-        self._backends = self._open_backends()
-        threads = [] if self.inline else self._start_threads()
+        threads: list[threading.Thread] = []
         try:
+            self._backends = self._open_backends()
+            self._lanes = deque(Lane(alias) for alias in self._backends)
+            if self.kind is not None:
+                self._pulse = Pulse(
+                    self.kind, channels=self._backends, concurrency=self.concurrency
+                )
+            if not self.inline:
+                threads = self._start_threads()
             self._loop(idle_exit)
         finally:
             for _ in threads:
@@ -99,6 +133,7 @@ class Worker:
                 thread.join()
             for backend in self._backends.values():
                 backend.close()
+            self._doorbell.close()
 
     def _open_backends(self) -> dict[str, Backend]:
         urls = settings.API_URLS
@@ -151,37 +186,74 @@ class Worker:
             elif self._stopping.is_set() or (
                 idle_exit is not None and time.monotonic() - busy_at >= idle_exit
             ):
+                self._end_pulse()
                 return
             self._collect(self._patience(idle_exit))
 
     def _turn(self) -> int:
+        if self.kind is Heartbeat.Kind.WORKER:
+            self._doorbell.listen(log_alias())
         if self._unrecorded:
-            log.settle([done.settlement for done in self._unrecorded])
+            log.settle([judged.settlement for judged in self._unrecorded])
             self._in_hand -= len(self._unrecorded)
-            self._unrecorded.clear()
+            judged, self._unrecorded = self._unrecorded, []
+            self._mind_channels(judged)
         if self._stopping.is_set():
             return 0
         if time.monotonic() >= self._next_sweep:
-            log.rescue()
-            log.expire()
-            self._next_sweep = time.monotonic() + _jittered(settings.SWEEP_INTERVAL)
-        return sum(self._claim(channel) for channel in self._backends)
+            self._sweep()
+        self._lanes.rotate()
+        return sum(self._claim(lane) for lane in self._lanes)
 
-    def _claim(self, channel: str) -> int:
+    def _sweep(self) -> None:
+        if self._pulse is not None:
+            self._pulse.beat()
+        full = [log.rescue() == log.AT_ONCE, log.expire() == log.AT_ONCE]
+        if not any(full):
+            self._next_sweep = time.monotonic() + _jittered(settings.SWEEP_INTERVAL)
+
+    def _end_pulse(self) -> None:
+        if self._pulse is not None:
+            with suppress(DatabaseFailure):
+                self._pulse.stop()
+
+    def _mind_channels(self, ended: Iterable[_Judged]) -> None:
+        """Open, close and slow channels, after the results that say so are stored."""
+        for lane in self._lanes:
+            own = [each for each in ended if each.job.notification.channel == lane.alias]
+            lane.act_on(
+                [
+                    (each.verdict, each.settlement.result, each.job.probe)
+                    for each in own
+                    if each.verdict is not None
+                ]
+            )
+            waits = [each.settlement.decision.slows for each in own]
+            if longest := max((wait for wait in waits if wait is not None), default=None):
+                channels.slow(lane.alias, longest)
+
+    def _claim(self, lane: Lane) -> int:
         idle = self.concurrency - self._in_hand
         if idle <= 0:
             return 0
         lease = settings.LEASE
         give_up_at = time.monotonic() + lease.total_seconds() * 0.9
-        rows = log.claim(channel, idle, lease)
-        self._in_hand += len(rows)
-        for row in rows:
-            job = _Job(row, give_up_at)
-            if self.inline:
-                self._results.put(self._post(job))
-            else:
-                self._jobs.put(job)
-        return len(rows)
+        rows = lane.claim(idle, lease)
+        probes = [] if rows else lane.claim_probe(lease)
+        self._in_hand += len(rows) + len(probes)
+        for row in [*rows, *probes]:
+            self._hand_out(_Job(row, give_up_at, probe=bool(probes)))
+        return len(rows) + len(probes)
+
+    def _hand_out(self, job: _Job) -> None:
+        objection = _objection(job.notification)
+        if objection is not None:
+            self._results.put(_Ended(job, objection, timezone.now(), posted=False))
+            self._doorbell.ring()
+        elif self.inline:
+            self._post(job)
+        else:
+            self._jobs.put(job)
 
     def _patience(self, idle_exit: float | None) -> float:
         if self._in_hand:
@@ -193,12 +265,30 @@ class Worker:
 
     def _collect(self, patience: float) -> None:
         """Wait for a result or a wake-up, then take every result that is there."""
+        self._doorbell.wait(patience)
         with suppress(queue.Empty):
-            arrived = self._results.get(timeout=patience)
             while True:
-                if arrived is not None:
-                    self._unrecorded.append(arrived)
-                arrived = self._results.get_nowait()
+                self._unrecorded.append(self._judged(self._results.get_nowait()))
+
+    def _judged(self, ended: _Ended) -> _Judged:
+        row, result = ended.job.notification, ended.result
+        verdict = None
+        if ended.posted:
+            lane = next(lane for lane in self._lanes if lane.alias == row.channel)
+            verdict = lane.judge(row, result)
+        decision = decide(
+            result,
+            attempts=row.attempts,
+            on_ambiguous=row.on_ambiguous,
+            by_person=row.requested_by_id is not None,
+            channel_broken=verdict is Verdict.BROKEN
+            or (ended.job.probe and verdict is Verdict.DOUBTFUL),
+            jitter=random.random(),  # noqa: S311 -- spreads retries, hides nothing
+        )
+        settlement = log.Settlement(
+            notification=row, result=result, decision=decision, started_at=ended.started_at
+        )
+        return _Judged(ended.job, settlement, verdict)
 
     def _after_failure(self, error: Exception) -> None:
         """Wait for the database, holding on to the results that it has not taken yet.
@@ -207,6 +297,7 @@ class Worker:
         """
         self._failures += 1
         logger.error("The database failed (%s); trying again.", type(error).__name__)
+        self._doorbell.stop_listening()
         with suppress(DatabaseFailure):
             connections[log_alias()].close()
         self._collect(_jittered(min(LONGEST_PAUSE_AFTER_FAILURE, 0.1 * 2**self._failures)))
@@ -221,9 +312,9 @@ class Worker:
 
     def _post_jobs(self) -> None:
         while (job := self._jobs.get()) is not None:
-            self._results.put(self._post(job))
+            self._post(job)
 
-    def _post(self, job: _Job) -> _Done:
+    def _post(self, job: _Job) -> None:
         row = job.notification
         started_at = timezone.now()
         try:
@@ -234,17 +325,26 @@ class Worker:
                 reason="crashed",
                 error_class=type(error).__name__,
             )
-        decision = decide(
-            result,
-            attempts=row.attempts,
-            on_ambiguous=row.on_ambiguous,
-            by_person=row.requested_by_id is not None,
-            jitter=random.random(),  # noqa: S311 -- spreads retries, hides nothing
-        )
-        settlement = log.Settlement(
-            notification=row, result=result, decision=decision, started_at=started_at
-        )
-        return _Done(job, settlement)
+        self._results.put(_Ended(job, result, started_at))
+        self._doorbell.ring()
+
+
+def _objection(row: Notification) -> Result | None:
+    """Why a claimed row must not be posted, by the receivers of `should_send`."""
+    if not should_send.has_listeners(Notification):
+        return None
+    for _, answer in should_send.send_robust(
+        sender=Notification, notification=row, using=log_alias()
+    ):
+        if isinstance(answer, Exception):
+            return Result(
+                outcome=Outcome.NOT_ARRIVED,
+                reason="veto_failed",
+                error_class=type(answer).__name__,
+            )
+        if answer is False or isinstance(answer, str):
+            return Result(outcome=Outcome.NOT_SENT, reason="vetoed", explanation=answer or "")
+    return None
 
 
 def _message(row: Notification) -> Message:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.core.files import File
@@ -18,7 +19,7 @@ from ..exceptions import Unbuildable
 from ..models import Notification, log_alias
 from ..payloads import Constant, evaluate_as, plain
 from ..registry import Declared
-from ..signals import notifications_committed
+from ..signals import notification_recorded, notifications_committed
 from .compose import Origin, Status, complete, compose, finish, row_for
 from .limits import Limits
 from .prepared import insert
@@ -211,6 +212,17 @@ def write(rows: Collection[Notification], using: str) -> None:
         Notification.objects.using(using).bulk_create(rows)
     if rows:
         tell_on_commit(using)
+        if notification_recorded.has_listeners(Notification):
+            public_ids = [row.public_id for row in rows]
+            transaction.on_commit(
+                partial(_tell_recorded, public_ids, using), using=using, robust=True
+            )
+
+
+def _tell_recorded(public_ids: Collection[UUID], using: str) -> None:
+    rows = Notification.objects.using(using).filter(public_id__in=public_ids)
+    for row in rows.order_by("id"):
+        notification_recorded.send_robust(sender=Notification, notification=row, using=using)
 
 
 def tell_on_commit(using: str) -> None:

@@ -8,11 +8,20 @@ from chatitive_django.outcomes import Outcome, Result
 from chatitive_django.retry import LONGEST_DELAY, backoff, decide
 
 
-def decided(outcome, *, attempts=1, on_ambiguous="hold", by_person=False, http_status=None):
-    result = Result(outcome=outcome, http_status=http_status)
-    return decide(
-        result, attempts=attempts, on_ambiguous=on_ambiguous, by_person=by_person, jitter=0.5
-    ).status
+def decision(outcome, *, http_status=None, retry_after=None, **circumstances):
+    usual = {
+        "attempts": 1,
+        "on_ambiguous": "hold",
+        "by_person": False,
+        "channel_broken": False,
+        "jitter": 0.5,
+    }
+    result = Result(outcome=outcome, http_status=http_status, retry_after=retry_after)
+    return decide(result, **usual | circumstances)
+
+
+def decided(outcome, **circumstances):
+    return decision(outcome, **circumstances).status
 
 
 @pytest.mark.parametrize(
@@ -22,7 +31,7 @@ def decided(outcome, *, attempts=1, on_ambiguous="hold", by_person=False, http_s
         (Outcome.REJECTED, "rejected", "rejected", "rejected"),
         (Outcome.TURNED_AWAY, "pending", "pending", "expired"),
         (Outcome.NOT_ARRIVED, "pending", "pending", "expired"),
-        (Outcome.CONFIGURATION, "pending", "pending", "expired"),
+        (Outcome.CONFIGURATION, "pending", "pending", "pending"),
         (Outcome.MAY_HAVE_ARRIVED, "unknown", "pending", "unknown"),
         (Outcome.NOT_SENT, "skipped", "skipped", "skipped"),
     ],
@@ -54,3 +63,24 @@ def test_the_wait_grows_to_a_cap_and_keeps_its_jitter_there(attempts, shortest, 
 def test_the_wait_is_never_shorter_than_retry_after():
     assert backoff(1, retry_after=3600, jitter=0) == timedelta(hours=1)
     assert backoff(9, retry_after=1, jitter=0) == timedelta(minutes=15)
+
+
+@pytest.mark.parametrize("by_person", [False, True])
+def test_what_the_channel_failed_at_costs_the_message_no_attempt(by_person):
+    refused = decision(Outcome.CONFIGURATION, attempts=7, by_person=by_person)
+    assert (refused.status, refused.counts) == ("pending", False)
+    address = decision(
+        Outcome.REJECTED, http_status=404, channel_broken=True, by_person=by_person, attempts=7
+    )
+    assert (address.status, address.counts) == ("pending", False)
+    assert refused.delay == address.delay == backoff(1, retry_after=None, jitter=0.5)
+    assert decision(Outcome.REJECTED, http_status=404).counts
+    assert decision(Outcome.NOT_ARRIVED, channel_broken=True).counts
+
+
+def test_too_many_requests_slow_the_channel_and_cost_no_attempt():
+    slowed = decision(Outcome.TURNED_AWAY, http_status=429, retry_after=90, attempts=7)
+    assert (slowed.status, slowed.counts) == ("pending", False)
+    assert slowed.slows == slowed.delay == timedelta(seconds=90)
+    assert decision(Outcome.TURNED_AWAY, http_status=429).slows >= timedelta(seconds=2.5)
+    assert decision(Outcome.TURNED_AWAY, http_status=503, retry_after=90).slows is None

@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ...conf import did_you_mean, settings
+from ...models import Heartbeat
 from ...worker import Worker, deliver
 
 MISUSE = 2
@@ -70,6 +71,7 @@ class Command(BaseCommand):
             concurrency=concurrency or settings.CONCURRENCY,
             channels=channels,
             poll_interval=settings.POLL_INTERVAL,
+            kind=Heartbeat.Kind.WORKER,
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: worker.stop())
