@@ -32,7 +32,12 @@ class NotPossible(ChatitiveError):
 
 def can_resend(notification: Notification) -> bool:
     """Whether a person may ask for this notification to be sent again."""
-    return notification.status in {*Notification.RESENDABLE, Status.INVALID, Status.ACCEPTED}
+    known = notification.scrubbed_at is None
+    return known and notification.status in {
+        *Notification.RESENDABLE,
+        Status.INVALID,
+        Status.ACCEPTED,
+    }
 
 
 def can_cancel(notification: Notification) -> bool:
@@ -54,6 +59,8 @@ def resend(notification: Notification, *, seen: str, user_id: Any) -> Notificati
     Raises `NotPossible`.
     """
     with _held(notification, seen) as row:
+        if row.scrubbed_at is not None:
+            raise NotPossible(_("Its subscriber was scrubbed, so nobody can be sent it."))
         if not can_resend(row):
             raise NotPossible(
                 _("It is %(status)s, so there is nothing to resend.")

@@ -68,6 +68,9 @@ class Notification(models.Model):
     leased_until = models.DateTimeField(_("leased until"), null=True)
     created_at = models.DateTimeField(_("recorded"))
     finished_at = models.DateTimeField(_("finished"), null=True)
+    scrubbed_at = models.DateTimeField(
+        _("scrubbed"), null=True, help_text=_("When the person was taken out of it.")
+    )
 
     source_model = models.CharField(_("model"), max_length=200, blank=True)
     source_id = models.CharField(_("record"), max_length=255, blank=True)

@@ -37,20 +37,6 @@ def nothing_delivers_by_itself(settings):
     settings.CHATITIVE = {"API_URLS": {"default": "locmem://"}, "DISPATCHER": "worker"}
 
 
-@pytest.fixture
-def channel(settings):
-    """Point the default channel at a server."""
-
-    def channel(port, **keys):
-        settings.CHATITIVE = {
-            "API_URLS": {"default": f"chatitive+http://SID:TOKEN@localhost:{port}/CHANNEL"},
-            "DISPATCHER": "worker",
-            **keys,
-        }
-
-    return channel
-
-
 def record(**options):
     options.setdefault("phone_number", "206-555-0100")
     return notify("Hello", payload={"n": 1}, **options)

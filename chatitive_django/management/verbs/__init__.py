@@ -1,0 +1,10 @@
+"""The verbs of `manage.py chatitive`: their arguments, and what they do."""
+
+from __future__ import annotations
+
+from .channel import PAUSE, RESUME
+from .cleaning import PRUNE, SCRUB
+from .delivering import DELIVER, WORKER
+from .status import STATUS
+
+VERBS = [WORKER, DELIVER, STATUS, PAUSE, RESUME, PRUNE, SCRUB]

@@ -1,0 +1,69 @@
+"""`worker` and `deliver`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+
+from ...conf import settings
+from ...models import Heartbeat
+from ...worker import Worker, deliver
+from .base import Output, Verb, known_channel, positive, seconds
+
+
+def _add_channel(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--channel", metavar="ALIAS", help="this channel only")
+
+
+def _work_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--concurrency", type=positive, metavar="N", help="HTTP threads")
+    ending = parser.add_mutually_exclusive_group()
+    ending.add_argument(
+        "--idle-exit", type=seconds, metavar="S", help="end after S seconds with nothing due"
+    )
+    ending.add_argument("--once", action="store_true", help="end when nothing is due")
+    _add_channel(parser)
+
+
+def _work(
+    out: Output,
+    *,
+    concurrency: int | None,
+    idle_exit: float | None,
+    once: bool,
+    channel: str | None,
+) -> int:
+    worker = Worker(
+        concurrency=concurrency or settings.CONCURRENCY,
+        channels=[known_channel(channel)] if channel else None,
+        poll_interval=settings.POLL_INTERVAL,
+        kind=Heartbeat.Kind.WORKER,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.stop())
+    out.write("Delivering. SIGTERM finishes what is in hand and ends.")
+    worker.run(idle_exit=0 if once else idle_exit)
+    return 0
+
+
+def _deliver_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_channel(parser)
+
+
+def _deliver(out: Output, *, channel: str | None) -> int:
+    deliver(channels=[known_channel(channel)] if channel else None)
+    return 0
+
+
+WORKER = Verb(
+    name="worker",
+    help="Deliver until stopped; many may run, on many machines.",
+    add_arguments=_work_arguments,
+    run=_work,
+)
+DELIVER = Verb(
+    name="deliver",
+    help="Deliver until nothing is due, then end: for cron.",
+    add_arguments=_deliver_arguments,
+    run=_deliver,
+)
