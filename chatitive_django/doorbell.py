@@ -46,7 +46,10 @@ class Doorbell:
     def listen(self, using: str) -> None:
         """Hear of commits over this thread's connection, as long as that is open."""
         connection = connections[using]
-        if connection.vendor != "postgresql" or connection.connection is self._listening:
+        if connection.vendor != "postgresql":
+            return
+        connection.ensure_connection()
+        if connection.connection is self._listening:
             return
         self.stop_listening()
         with connection.cursor() as cursor:
