@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet
+from django.db.models import DateTimeField, Expression, ExpressionWrapper, F, Q, QuerySet
 from django.db.models.functions import Greatest
 from django.dispatch import Signal
 
@@ -28,9 +28,9 @@ from .signals import (
 )
 
 
-def held() -> QuerySet[Channel]:
+def held(*, now: Expression | None = None) -> QuerySet[Channel]:
     """The channels from which nothing may be claimed now."""
-    waits = Q(stopped_at__isnull=False) | Q(slowed_until__gt=DatabaseNow())
+    waits = Q(stopped_at__isnull=False) | Q(slowed_until__gt=now or DatabaseNow())
     return Channel.objects.using(log_alias()).filter(waits)
 
 

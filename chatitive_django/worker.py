@@ -8,13 +8,13 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import Error as DatabaseFailure
-from django.db import connections
+from django.db import connections, transaction
 from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 
@@ -22,6 +22,7 @@ from . import channels, log
 from .backends import Backend, Message, make_backend
 from .breaker import Verdict
 from .conf import InvalidSetting, settings
+from .dbtime import become_writer
 from .doorbell import Doorbell
 from .heartbeats import Pulse
 from .lanes import Lane
@@ -191,19 +192,25 @@ class Worker:
             self._collect(self._patience(idle_exit))
 
     def _turn(self) -> int:
+        """Settle and claim, in one transaction where there is something to settle."""
         if self.kind is Heartbeat.Kind.WORKER:
             self._doorbell.listen(log_alias())
-        if self._unrecorded:
-            log.settle([judged.settlement for judged in self._unrecorded])
-            self._in_hand -= len(self._unrecorded)
-            judged, self._unrecorded = self._unrecorded, []
-            self._mind_channels(judged)
-        if self._stopping.is_set():
-            return 0
-        if time.monotonic() >= self._next_sweep:
+        if time.monotonic() >= self._next_sweep and not self._stopping.is_set():
             self._sweep()
-        self._lanes.rotate()
-        return sum(self._claim(lane) for lane in self._lanes)
+        idle = self.concurrency - self._in_hand + len(self._unrecorded)
+        if self._unrecorded:
+            with transaction.atomic(using=log_alias()):
+                become_writer(Notification, log_alias())
+                self._mind_channels()
+                log.settle([judged.settlement for judged in self._unrecorded])
+                jobs = self._claim(idle)
+        else:
+            jobs = self._claim(idle)
+        self._in_hand += len(jobs) - len(self._unrecorded)
+        self._unrecorded.clear()
+        for job in jobs:
+            self._hand_out(job)
+        return len(jobs)
 
     def _sweep(self) -> None:
         if self._pulse is not None:
@@ -217,10 +224,10 @@ class Worker:
             with suppress(DatabaseFailure):
                 self._pulse.stop()
 
-    def _mind_channels(self, ended: Iterable[_Judged]) -> None:
-        """Open, close and slow channels, after the results that say so are stored."""
+    def _mind_channels(self) -> None:
+        """Open, close and slow channels; before any row is written, as a resume does it."""
         for lane in self._lanes:
-            own = [each for each in ended if each.job.notification.channel == lane.alias]
+            own = [each for each in self._unrecorded if each.job.notification.channel == lane.alias]
             lane.act_on(
                 [
                     (each.verdict, each.settlement.result, each.job.probe)
@@ -232,18 +239,20 @@ class Worker:
             if longest := max((wait for wait in waits if wait is not None), default=None):
                 channels.slow(lane.alias, longest)
 
-    def _claim(self, lane: Lane) -> int:
-        idle = self.concurrency - self._in_hand
-        if idle <= 0:
-            return 0
+    def _claim(self, idle: int) -> list[_Job]:
+        """Rows for so many idle threads; each channel is asked first in its turn."""
         lease = settings.LEASE
         give_up_at = time.monotonic() + lease.total_seconds() * 0.9
-        rows = lane.claim(idle, lease)
-        probes = [] if rows else lane.claim_probe(lease)
-        self._in_hand += len(rows) + len(probes)
-        for row in [*rows, *probes]:
-            self._hand_out(_Job(row, give_up_at, probe=bool(probes)))
-        return len(rows) + len(probes)
+        jobs: list[_Job] = []
+        self._lanes.rotate()
+        for lane in self._lanes:
+            if self._stopping.is_set() or len(jobs) >= idle:
+                break
+            rows = lane.claim(idle - len(jobs), lease)
+            probes = [] if rows else lane.claim_probe(lease)
+            jobs += [_Job(row, give_up_at, probe=False) for row in rows]
+            jobs += [_Job(row, give_up_at, probe=True) for row in probes]
+        return jobs
 
     def _hand_out(self, job: _Job) -> None:
         objection = _objection(job.notification)

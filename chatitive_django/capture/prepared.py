@@ -1,37 +1,22 @@
-"""Statements that capture makes for every event, compiled once a connection.
+"""The statements that capture makes for every event.
 
-To build and compile a query takes Django several times as long as the database takes to answer it.
-These are always the same but for their values: the read of one row's watched columns, the joined
-read of a record with what its payload needs, and the insert of a log row.
+They are the read of one row's watched columns, the joined read of a record with what its payload
+needs, and the insert of a log row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
+from typing import Any
 
 from django.db import connections
-from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model, QuerySet
 from django.db.models.fields.reverse_related import OneToOneRel
 
 from ..dbtime import DatabaseNow
 from ..models import Notification
-
-T = TypeVar("T")
-
-_compiled: WeakKeyDictionary[BaseDatabaseWrapper, dict[Any, Any]] = WeakKeyDictionary()
-
-
-def once(using: str, key: tuple[Any, ...], make: Callable[[], T]) -> T:
-    """What `make` gives, made once for a connection."""
-    known = _compiled.setdefault(connections[using], {})
-    if key not in known:
-        known[key] = make()
-    made: T = known[key]
-    return made
+from ..statements import Insert, once
 
 
 class SelectByKey:
@@ -115,35 +100,6 @@ def _prefixes(path: str) -> list[str]:
     return ["__".join(parts[: n + 1]) for n in range(len(parts))]
 
 
-class InsertNotification:
-    """An `INSERT` of one row of the log, where the given fields hold the database's own time."""
-
-    def __init__(self, times: frozenset[str], using: str) -> None:
-        connection = connections[using]
-        quote = connection.ops.quote_name
-        self._fields = [
-            field for field in Notification._meta.concrete_fields if not field.primary_key
-        ]
-        self._times = times
-        moment, _ = DatabaseNow().compiled(connection)
-        columns = ", ".join(quote(str(field.column)) for field in self._fields)
-        values = ", ".join(moment if field.name in times else "%s" for field in self._fields)
-        table = quote(Notification._meta.db_table)
-        self._sql = f"INSERT INTO {table} ({columns}) VALUES ({values})"  # noqa: S608 -- own names
-
-    def execute(self, row: Notification, using: str) -> None:
-        connection = connections[using]
-        params: list[Any] = []
-        for field in self._fields:
-            value = getattr(row, field.attname)
-            if isinstance(value, DatabaseNow):
-                params += value.compiled(connection)[1]
-            else:
-                params.append(field.get_db_prep_save(value, connection))
-        with connection.cursor() as cursor:
-            cursor.execute(self._sql, params)
-
-
 def insert(row: Notification, using: str) -> None:
     """Insert one unsaved row of the log."""
     times = frozenset(
@@ -151,6 +107,5 @@ def insert(row: Notification, using: str) -> None:
         for name in ("available_at", "expires_at", "created_at", "finished_at")
         if isinstance(getattr(row, name), DatabaseNow)
     )
-    once(using, (InsertNotification, times), lambda: InsertNotification(times, using)).execute(
-        row, using
-    )
+    statement = once(using, (insert, times), lambda: Insert(Notification, using, times=times))
+    statement.execute([row], using)

@@ -13,7 +13,8 @@ from .. import registry, signals
 from ..dbtime import become_writer
 from ..events import Change, Kind, differs
 from ..models import Notification
-from .prepared import SelectByKey, SelectInstance, once
+from ..statements import once
+from .prepared import SelectByKey, SelectInstance
 
 
 class Transition:

@@ -1,0 +1,25 @@
+"""All the SQL on the log: claim, settle, rescue, expire.
+
+A worker holds what it claimed by a lease: a random token and a time, both in the row. Every later
+write names the token, so one that slept past its lease can't overwrite its successor's work.
+"""
+
+from __future__ import annotations
+
+from .claiming import Place, claim, claim_next, claim_probe, due, passed_over
+from .settling import Settlement, settle
+from .sweeping import AT_ONCE, expire, rescue
+
+__all__ = [
+    "AT_ONCE",
+    "Place",
+    "Settlement",
+    "claim",
+    "claim_next",
+    "claim_probe",
+    "due",
+    "expire",
+    "passed_over",
+    "rescue",
+    "settle",
+]

@@ -1,0 +1,190 @@
+"""Which rows may be sent now, and the claim that takes them for the time of a lease."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connections, transaction
+from django.db.models import Exists, Expression, OuterRef, Q, QuerySet, Subquery
+
+from ..channels import held
+from ..dbtime import DatabaseNow, become_writer
+from ..models import Channel, Notification, log_alias
+from ..statements import LateNow, Slot, bound, once, updates_return_rows
+
+Status = Notification.Status
+
+_FIELDS = Notification._meta.concrete_fields
+_ATTNAMES = [field.attname for field in _FIELDS]
+_CHANNEL: Any = Slot("channel", Notification, "channel")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A row's place in the order in which a channel's rows are claimed."""
+
+    available_at: datetime
+    id: int
+
+
+def due(
+    channel: str, *, now: Expression | None = None, not_expired_at: Any = None
+) -> QuerySet[Notification]:
+    """The rows of a channel that may be sent now, oldest first.
+
+    A row waits while an earlier one for the same subscriber is pending or being sent. The earlier
+    one is found by a scalar subquery: a `NOT EXISTS` becomes an anti join that scans. And it is
+    compared by `<=`, for PostgreSQL takes `=` to hold for next to no row and then reads them all.
+    """
+    now = now or DatabaseNow()
+    first = _unfinished(OuterRef("order_key")).values("id")[:1]
+    return (
+        _rows()
+        .filter(
+            Q(order_key__isnull=True) | Q(id__lte=Subquery(first)),
+            status=Status.PENDING,
+            channel=channel,
+            available_at__lte=now,
+            expires_at__gt=not_expired_at or now,
+        )
+        .order_by("available_at", "id")
+    )
+
+
+def _unfinished(order_key: object) -> QuerySet[Notification]:
+    """A subscriber's rows that are pending or being sent, oldest first.
+
+    `finished_at` is null in all of them, but only if it is named does PostgreSQL see that the index
+    has them in order.
+    """
+    rows = _rows().filter(order_key=order_key, finished_at__isnull=True)
+    return rows.order_by("finished_at", "id")
+
+
+def claim(
+    channel: str, limit: int, lease: timedelta, *, after: Place | None = None
+) -> list[Notification]:
+    """Take up to `limit` due rows of a channel for the time of a lease; none while it is held.
+
+    With `after` the rows up to that place are passed over.
+    """
+    statement = once(
+        log_alias(),
+        (claim, limit, lease, after is not None),
+        lambda: _Claim(_flowing(beyond=after is not None)[:limit], lease),
+    )
+    if after is None:
+        return statement.execute(channel=channel)
+    return statement.execute(channel=channel, available_at=after.available_at, id=after.id)
+
+
+def claim_next(channel: str, order_keys: Iterable[str], lease: timedelta) -> list[Notification]:
+    """Take the rows that are first now for these subscribers, where they are due."""
+    firsts = [_unfinished(key).values_list("id", flat=True).first() for key in order_keys]
+    ids = [pk for pk in firsts if pk is not None]
+    if not ids:
+        return []
+    return _Claim(_flowing().filter(id__in=ids), lease).execute(channel=channel)
+
+
+def claim_probe(channel: Channel, lease: timedelta) -> list[Notification]:
+    """Take one row of a channel whose breaker is open; the time since then ages no row."""
+    rows = due(channel.alias, not_expired_at=channel.stopped_at)
+    return _Claim(rows[:1], lease).execute()
+
+
+def passed_over(channel: str, place: Place, *, at_most: int) -> int:
+    """How many rows before a place wait for others of their subscriber, counted so far."""
+    earlier = _rows().filter(
+        status=Status.PENDING, channel=channel, available_at__lte=place.available_at
+    )
+    return earlier.filter(~Q(available_at=place.available_at, id__gte=place.id))[:at_most].count()
+
+
+def _flowing(*, beyond: bool = False) -> QuerySet[Notification]:
+    """The due rows of a channel that isn't held, as a query with slots."""
+    now = LateNow()
+    rows = due(_CHANNEL, now=now).filter(~Exists(held(now=now).filter(alias=_CHANNEL)))
+    if not beyond:
+        return rows
+    moment, pk = Slot("available_at", Notification, "available_at"), Slot("id", Notification, "id")
+    later = Q(available_at__gt=moment) | Q(available_at=moment, id__gt=pk)
+    return rows.filter(later, available_at__gte=moment)
+
+
+def _rows() -> QuerySet[Notification]:
+    return Notification.objects.using(log_alias())
+
+
+class _Claim:
+    """A compiled claim: one statement where the database gives back the rows of an update."""
+
+    def __init__(self, rows: QuerySet[Notification], lease: timedelta) -> None:
+        self._using = using = log_alias()
+        connection = connections[using]
+        quote = connection.ops.quote_name
+        self._model_rows: Any = _rows().query.get_compiler(using)
+        self._model_rows.as_sql()
+        features = connection.features
+        if features.has_select_for_update:
+            rows = rows.select_for_update(skip_locked=features.has_select_for_update_skip_locked)
+        table = quote(Notification._meta.db_table)
+        until = LateNow(lease)
+        moment, _ = until.compiled(connection)
+        self._update = (
+            f"UPDATE {table} SET status = %s, lease_token = %s, leased_until = {moment}, "  # noqa: S608 -- own names
+            "attempts = attempts + 1 WHERE id "
+        )
+        self._set_params = [Status.SENDING.value, Slot("token", Notification, "lease_token"), until]
+        self._returns = updates_return_rows(connection)
+        with transaction.atomic(using=using):  # Django compiles no locking read outside of one
+            chosen_rows = rows.values("id") if self._returns else rows
+            self._select, self._params = chosen_rows.query.get_compiler(using).as_sql()
+        if not self._returns:
+            return
+        # An array is made once, where a subquery of rows that locks may be asked again and again.
+        array = connection.vendor == "postgresql"
+        chosen = f"= ANY(ARRAY({self._select}))" if array else f"IN ({self._select})"
+        columns = ", ".join(quote(str(field.column)) for field in _FIELDS)
+        self._update += f"{chosen} RETURNING {columns}"
+
+    def execute(self, **values: Any) -> list[Notification]:
+        """Take the rows with a token of this claim, oldest first."""
+        values["token"] = uuid.uuid4()
+        if self._returns:
+            params = [*self._set_params, *self._params]
+            taken = self._made(self._fetch(self._update, params, values))
+            return sorted(taken, key=lambda row: (row.available_at, row.pk))
+        with transaction.atomic(using=self._using):
+            become_writer(Notification, self._using)
+            taken = self._made(self._fetch(self._select, self._params, values))
+            if taken:
+                self._take(taken, values)
+        return taken
+
+    def _fetch(self, sql: str, params: Iterable[Any], values: dict[str, Any]) -> Any:
+        connection = connections[self._using]
+        with connection.cursor() as cursor:
+            cursor.execute(sql, bound(params, connection, values))
+            return cursor.fetchall()
+
+    def _made(self, found: Any) -> list[Notification]:
+        return [
+            Notification.from_db(self._using, _ATTNAMES, row)
+            for row in self._model_rows.results_iter([found], tuple_expected=True)
+        ]
+
+    def _take(self, rows: list[Notification], values: dict[str, Any]) -> None:
+        connection = connections[self._using]
+        chosen = ", ".join(["%s"] * len(rows))
+        params = [*bound(self._set_params, connection, values), *(row.pk for row in rows)]
+        with connection.cursor() as cursor:
+            cursor.execute(f"{self._update} IN ({chosen})", params)
+        for row in rows:
+            row.status = Status.SENDING
+            row.lease_token = values["token"]
+            row.attempts += 1
