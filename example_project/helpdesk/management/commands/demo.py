@@ -20,7 +20,7 @@ from django.db import DatabaseError
 from django.urls import reverse
 from django.utils import timezone
 
-from chatitive_django.models import Notification
+from chatitive_django.models import Channel, Notification
 from chatitive_django.sandbox.models import Message, ReceivedEvent
 from chatitive_django.sandbox.vendor_example import CHANNEL_SID
 from helpdesk.demo_browser import Browser
@@ -89,8 +89,9 @@ class Command(BaseCommand):
 
     def run(self, *, once: bool, wrong_token: bool, verbosity: int) -> None:
         if verbosity < 2:
-            for name in ("django", "django.server", "chatitive_django"):
+            for name in ("django", "django.server"):
                 logging.getLogger(name).setLevel(logging.ERROR)
+            logging.getLogger("chatitive_django").setLevel(logging.CRITICAL)  # it is told below
         self.check()
         call_command("migrate", verbosity=0)
         give_up_leftovers()
@@ -200,7 +201,11 @@ class Command(BaseCommand):
 
 
 def give_up_leftovers() -> None:
-    """Cancel what an earlier demo left unsent: the same person's next text would wait for it."""
+    """Cancel what an earlier demo left unsent, for which the same person's next text would wait.
+
+    And forget what stopped the channel then.
+    """
+    Channel.objects.all().delete()
     Notification.objects.filter(status__in=WAITING).update(
         status=Notification.Status.CANCELLED,
         reason="cancelled_by_staff",
