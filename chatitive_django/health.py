@@ -162,6 +162,10 @@ def _age(moment: datetime, now: datetime) -> float:
     return round(max((now - moment).total_seconds(), 0.0), 1)
 
 
+def _told(moment: datetime | None) -> str:
+    return moment.isoformat(timespec="seconds") if moment else "?"
+
+
 def _findings(
     channels: list[ChannelHealth], workers: list[WorkerHealth], unknown: int
 ) -> Iterator[Finding]:
@@ -176,14 +180,14 @@ def _findings(
         elif channel.state == "paused":
             yield Finding(
                 code="paused",
-                text=f"{where} is paused since {channel.since:%Y-%m-%d %H:%M} UTC"
+                text=f"{where} is paused since {_told(channel.since)}"
                 f"{f' ({channel.reason})' if channel.reason else ''}: {channel.pending} messages "
                 f"wait. `manage.py chatitive resume {channel.alias}` sends them.",
             )
         elif channel.state == "breaker_open":
             yield Finding(
                 code="breaker_open",
-                text=f"{where} can't deliver since {channel.since:%Y-%m-%d %H:%M} UTC "
+                text=f"{where} can't deliver since {_told(channel.since)} "
                 f"({channel.reason}): {channel.pending} messages wait, and one is tried at times.",
             )
     if unknown:

@@ -6,6 +6,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from ..health import ChannelHealth
 from ..models import Attempt, Notification
 from ..outcomes import Outcome
 from . import wording
@@ -23,6 +24,7 @@ _HOURGLASS = "M4 2h8M4 14h8M5 2v2.3L8 8l3-3.7V2M5 14v-2.3L8 8l3 3.7V14"
 _BARRED = "M8 2a6 6 0 1 0 0 12A6 6 0 0 0 8 2zM3.9 3.9l8.2 8.2"
 _WARNING = "M8 2.2l6.3 11.3H1.7zM8 6.5v3.2M8 11.6v.1"
 _DASH = "M3.5 8h9"
+_PAUSE = "M5.5 3.5v9M10.5 3.5v9"
 
 _ICONS: dict[str, str] = {
     Status.PENDING: _CLOCK,
@@ -82,6 +84,17 @@ def outcome_badge(attempt: Attempt) -> SafeString:
     """How an attempt ended."""
     tone, icon = _OUTCOMES[attempt.outcome]
     return _badge(tone, icon, attempt.get_outcome_display())
+
+
+def channel_badge(channel: ChannelHealth) -> SafeString:
+    """Whether a channel's messages flow."""
+    tone, icon, word = {
+        "flowing": ("good", _TICK, _("flowing")),
+        "slowed": ("busy", _HOURGLASS, _("slowed down")),
+        "paused": ("warn", _PAUSE, _("paused")),
+        "breaker_open": ("bad", _WARNING, _("can't deliver")),
+    }[channel.state]
+    return _badge(tone, icon, word)
 
 
 def _badge(tone: str, icon: str, word: str) -> SafeString:
