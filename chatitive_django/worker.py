@@ -202,14 +202,15 @@ class Worker:
             with transaction.atomic(using=log_alias()):
                 become_writer(Notification, log_alias())
                 self._mind_channels()
-                log.settle([judged.settlement for judged in self._unrecorded])
+                stored = log.settle([judged.settlement for judged in self._unrecorded])
                 jobs = self._claim(idle)
         else:
-            jobs = self._claim(idle)
+            stored, jobs = [], self._claim(idle)
         self._in_hand += len(jobs) - len(self._unrecorded)
         self._unrecorded.clear()
         for job in jobs:
             self._hand_out(job)
+        log.tell_settled(stored)
         return len(jobs)
 
     def _sweep(self) -> None:

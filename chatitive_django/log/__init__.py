@@ -7,7 +7,7 @@ write names the token, so one that slept past its lease can't overwrite its succ
 from __future__ import annotations
 
 from .claiming import Place, claim, claim_next, claim_probe, due, passed_over
-from .settling import Settlement, settle
+from .settling import Settlement, settle, tell_settled
 from .sweeping import AT_ONCE, expire, rescue
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "passed_over",
     "rescue",
     "settle",
+    "tell_settled",
 ]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from django.db import connections, transaction
@@ -44,10 +43,10 @@ class Settlement:
     started_at: datetime
 
 
-def settle(settlements: Collection[Settlement]) -> None:
-    """Store the results of attempts, each where its lease still holds, and tell of those.
+def settle(settlements: Collection[Settlement]) -> list[Settlement]:
+    """Store the results of attempts, each where its lease still holds; gives those.
 
-    What is told, is told when the open transaction has committed.
+    `tell_settled` tells of them, when the transaction has committed.
     """
     using = log_alias()
     with transaction.atomic(using=using):
@@ -65,7 +64,7 @@ def settle(settlements: Collection[Settlement]) -> None:
             lambda: Insert(Attempt, using, rows=len(attempts)),
         )
         insert.execute(attempts, using)
-        transaction.on_commit(partial(_tell_all, stored), using=using, robust=True)
+    return stored
 
 
 def _is_plain(settlement: Settlement) -> bool:
@@ -164,7 +163,8 @@ class _Accept:
             return found
 
 
-def _tell_all(settlements: Collection[Settlement]) -> None:
+def tell_settled(settlements: Iterable[Settlement]) -> None:
+    """Send the signals of attempts whose results are stored."""
     for settlement in settlements:
         row, result = settlement.notification, settlement.result
         row.status = settlement.decision.status

@@ -299,7 +299,7 @@ def test_a_result_that_the_database_would_not_take_is_recorded_when_it_does(chan
     def failing(settlements):
         if failures:
             raise failures.pop()
-        settle(settlements)
+        return settle(settlements)
 
     monkeypatch.setattr(log, "settle", failing)
     with FaultServer(answer(202)) as server:

@@ -8,6 +8,7 @@ from django.test import TestCase
 from chatitive_django import notify
 from chatitive_django.conf import settings as chatitive
 from chatitive_django.models import Notification
+from chatitive_django.signals import notification_accepted
 from chatitive_django.testing import assert_nothing_notified, assert_notified, deliver, sent
 from tests.desk.models import Agent, Customer, Ticket
 
@@ -44,3 +45,19 @@ class ProjectTest(TestCase):
             self.ticket.status = "Success"
             self.ticket.save()
         assert [row.status for row in sent()] == ["accepted"]
+
+
+@pytest.mark.django_db
+def test_delivery_within_a_test_case_tells_by_signal_too():
+    told = []
+
+    def listen(notification, **kwargs):
+        told.append(notification.event_name)
+
+    notification_accepted.connect(listen)
+    try:
+        notify("Hello", phone_number="206-555-0100")
+        deliver()
+    finally:
+        notification_accepted.disconnect(listen)
+    assert told == ["Hello"]
