@@ -175,14 +175,14 @@ class Worker:
                 # A test run has ended and given the real database's name back.
                 return
             try:
-                claimed = self._turn()
+                touched = self._turn()
                 self._failures = 0
             except DatabaseFailure as error:
                 if idle_exit is not None and not self._in_hand:
                     raise
                 self._after_failure(error)
                 continue
-            if claimed or self._in_hand:
+            if touched or self._in_hand:
                 busy_at = time.monotonic()
             elif self._stopping.is_set() or (
                 idle_exit is not None and time.monotonic() - busy_at >= idle_exit
@@ -192,11 +192,12 @@ class Worker:
             self._collect(self._patience(idle_exit))
 
     def _turn(self) -> int:
-        """Settle and claim, in one transaction where there is something to settle."""
+        """Settle and claim, in one transaction where there is something to settle.
+
+        Gives how many rows it touched beside those that it settled.
+        """
         if self.kind is Heartbeat.Kind.WORKER:
             self._doorbell.listen(log_alias())
-        if time.monotonic() >= self._next_sweep and not self._stopping.is_set():
-            self._sweep()
         idle = self.concurrency - self._in_hand + len(self._unrecorded)
         if self._unrecorded:
             with transaction.atomic(using=log_alias()):
@@ -211,14 +212,18 @@ class Worker:
         for job in jobs:
             self._hand_out(job)
         log.tell_settled(stored)
-        return len(jobs)
+        if time.monotonic() < self._next_sweep or self._stopping.is_set():
+            return len(jobs)
+        return len(jobs) + self._sweep()
 
-    def _sweep(self) -> None:
+    def _sweep(self) -> int:
+        """Be seen, and mind what no worker does; gives how many rows that were."""
         if self._pulse is not None:
             self._pulse.beat()
-        full = [log.rescue() == log.AT_ONCE, log.expire() == log.AT_ONCE]
-        if not any(full):
+        rescued, expired = log.rescue(), log.expire()
+        if log.AT_ONCE not in {rescued, expired}:
             self._next_sweep = time.monotonic() + _jittered(settings.SWEEP_INTERVAL)
+        return rescued + expired
 
     def _end_pulse(self) -> None:
         if self._pulse is not None:
