@@ -15,9 +15,11 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -38,10 +40,20 @@ class Received:
     """By lower-case name."""
     body: bytes = b""
     whole: bool = False
+    at: float = 0.0
+    """The moment (monotonic) at which all of it was there."""
+    answer: bytes = b""
+    """The first of what was said to it."""
 
     @property
     def json(self) -> Any:
         return json.loads(self.body)
+
+    @property
+    def answered(self) -> int | None:
+        """The status that was begun to be told."""
+        told = re.match(rb"HTTP/1\.[01] (\d{3})\b", self.answer)
+        return int(told[1]) if told else None
 
 
 class Peer:
@@ -51,6 +63,7 @@ class Peer:
         self.server = server
         self.sock = sock
         self._unread = b""
+        self._request: Received | None = None
 
     def read_request(self, limit: int | None = None) -> Received | None:
         """The next request, kept in `server.requests`; None when there is none.
@@ -62,7 +75,7 @@ class Peer:
         while request is None or not request.whole:
             if raw:
                 if request is None:
-                    request = Received()
+                    request = self._request = Received()
                     self.server.requests.append(request)
                 self._unread = _fill(request, raw)
             if (request is not None and request.whole) or (limit is not None and len(raw) >= limit):
@@ -74,6 +87,8 @@ class Peer:
         return request
 
     def send(self, data: bytes) -> None:
+        if self._request is not None and not self._request.answer:
+            self._request.answer = data[:64]
         self.sock.sendall(data)
 
     def send_in_clear(self, data: bytes) -> None:
@@ -336,4 +351,5 @@ def _fill(request: Received, raw: bytes) -> bytes:
     }
     length = int(request.headers.get("content-length", 0))
     request.body, request.whole = rest[:length], len(rest) >= length
+    request.at = time.monotonic()
     return rest[length:]

@@ -55,6 +55,7 @@ def start(command: list[str], **settings) -> subprocess.Popen[str]:
         env=environment(**settings),
         cwd=ROOT,
         text=True,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

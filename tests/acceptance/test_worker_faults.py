@@ -1,0 +1,83 @@
+"""A worker that is lost at each point of its way, and what the next one makes of it."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from chatitive_django.models import Notification
+from tests.acceptance.storm import Storm
+from tests.fault_server import answer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+DEATHS = """
+import http.client
+from django.db import transaction
+from chatitive_django import log
+from chatitive_django.backends.api import APIBackend
+
+def die_instead_of(owner, name):
+    setattr(owner, name, die)
+
+def die_after(owner, name):
+    original = getattr(owner, name)
+    def last(*args, **kwargs):
+        if original(*args, **kwargs) != []:
+            die()
+        return []
+    setattr(owner, name, last)
+
+def die_before_the_commit_of(owner, name):
+    original = getattr(owner, name)
+    def last(*args, **kwargs):
+        transaction.Atomic.__exit__ = die
+        return original(*args, **kwargs)
+    setattr(owner, name, last)
+
+"""
+
+
+@pytest.mark.parametrize("on_ambiguous", ["hold", "retry"])
+@pytest.mark.parametrize(
+    ("death", "received", "end"),
+    [
+        ('die_before_the_commit_of(log, "claim")', 0, "accepted"),
+        ('die_after(log, "claim")', 0, "unknown"),
+        ('die_instead_of(APIBackend, "post")', 0, "unknown"),
+        ('die_instead_of(http.client.HTTPConnection, "getresponse")', 1, "unknown"),
+        ('die_after(APIBackend, "post")', 1, "unknown"),
+        ('die_instead_of(log, "settle")', 1, "unknown"),
+        ('die_before_the_commit_of(log, "settle")', 1, "unknown"),
+        ('die_after(log, "settle")', 1, "accepted"),
+    ],
+    ids=[
+        "before the claim's commit",
+        "after the claim's commit",
+        "before the post",
+        "before the answer is read",
+        "after the answer",
+        "before settling",
+        "before the settling's commit",
+        "after the settling's commit",
+    ],
+)
+def test_a_worker_killed_at_any_point_leaves_what_is_true(
+    nursery, death, received, end, on_ambiguous
+):
+    quick = {"LEASE": 0.6, "CALL_TIMEOUT": 0.3}
+    with Storm(nursery, answer(202), on_ambiguous=on_ambiguous, **quick) as storm:
+        storm.record(1)
+        worker = storm.start_worker(DEATHS + death)
+        assert worker.exit_code() == -signal.SIGKILL, storm.output
+        storm.kills += 1
+        assert sum(request.whole for request in storm.server.requests) == received
+        storm.calm()
+    storm.aftermath().holds()
+    row = Notification.objects.get()
+    if end == "unknown" and on_ambiguous == "retry":
+        assert (row.status, len(storm.server.requests)) == ("accepted", received + 1)
+    else:
+        assert row.status == end
+        assert len(storm.server.requests) == (1 if end == "accepted" else received)
