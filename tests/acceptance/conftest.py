@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from django.db import connection
+from django.conf import settings
 
 from tests.acceptance.nursery import Nursery
 
@@ -23,10 +23,10 @@ def tell(request):
     """Have a storm's figures printed at the end of the run, and kept where STORM_FIGURES says."""
 
     def tell(figures):
-        line = json.dumps({"storm": request.node.name, "database": connection.vendor, **figures})
+        line = json.dumps({"storm": request.node.name, "database": settings.VENDOR, **figures})
         request.config.stash.setdefault(FIGURES, []).append(line)
         if directory := os.environ.get("STORM_FIGURES"):
-            with (Path(directory) / f"{connection.vendor}.jsonl").open("a") as file:
+            with (Path(directory) / f"{settings.VENDOR}.jsonl").open("a") as file:
                 file.write(line + "\n")
 
     return tell

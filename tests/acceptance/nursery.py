@@ -2,7 +2,8 @@
 
     with Nursery() as nursery:
         worker = nursery.manage("chatitive", "worker")
-        assert worker.end(signal.SIGTERM) == 0
+        worker.send(signal.SIGTERM)
+        assert worker.exit_code() == 0
 
 Each is a process of its own, with connections, threads and signal handlers of its own, and can be
 killed hundreds of times a minute, where an interpreter that imports Django takes half a second.
@@ -69,11 +70,6 @@ class Forked:
         code = self.nursery.order(wait=self.pid)
         self.nursery.alive.discard(self.pid)
         return code
-
-    def end(self, number: int) -> int:
-        """Send a signal, and give the exit code."""
-        self.send(number)
-        return self.exit_code()
 
 
 class Nursery:

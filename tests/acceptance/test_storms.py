@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.acceptance.storm import SIZE, Storm, Writers
-from tests.fault_server import answer
+from tests.acceptance.storm import SIZE, Storm, Writers, unhurried
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -14,7 +13,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_workers_killed_at_random_lose_nothing_and_repeat_nothing(nursery, tell, on_ambiguous):
     kills = round(110 * SIZE)
     writers = Writers(tickets=kills * 2, pause=0.03)
-    with Storm(nursery, answer(202, delay=0.01), on_ambiguous=on_ambiguous) as storm:
+    with Storm(nursery, unhurried(0.02), on_ambiguous=on_ambiguous) as storm:
         workers = [storm.start_worker() for _ in range(3)]
         for _ in range(kills):
             if storm.unfinished() < 100:
@@ -33,7 +32,7 @@ def test_workers_killed_at_random_lose_nothing_and_repeat_nothing(nursery, tell,
 
 
 def test_eight_workers_race_and_each_subscriber_gets_theirs_in_order(nursery, tell):
-    with Storm(nursery, answer(202), LEASE=60) as storm:
+    with Storm(nursery, unhurried(0.02), LEASE=60) as storm:
         for _ in range(round(10 * SIZE)):
             storm.record(100, subscribers=12)
             storm.record(100, ordered=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-
 import pytest
 
 from chatitive_django.models import Notification
@@ -69,9 +67,7 @@ def test_a_worker_killed_at_any_point_leaves_what_is_true(
     quick = {"LEASE": 0.6, "CALL_TIMEOUT": 0.3}
     with Storm(nursery, answer(202), on_ambiguous=on_ambiguous, **quick) as storm:
         storm.record(1)
-        worker = storm.start_worker(DEATHS + death)
-        assert worker.exit_code() == -signal.SIGKILL, storm.output
-        storm.kills += 1
+        storm.expect_death(storm.start_worker(DEATHS + death))
         assert sum(request.whole for request in storm.server.requests) == received
         storm.calm()
     storm.aftermath().holds()
