@@ -19,19 +19,19 @@ from chatitive_django.backends.api import APIBackend
 def die_instead_of(owner, name):
     setattr(owner, name, die)
 
-def die_after(owner, name):
-    original = getattr(owner, name)
-    def last(*args, **kwargs):
-        if original(*args, **kwargs) != []:
-            die()
-        return []
-    setattr(owner, name, last)
-
 def die_before_the_commit_of(owner, name):
     original = getattr(owner, name)
     def last(*args, **kwargs):
-        transaction.Atomic.__exit__ = die
-        return original(*args, **kwargs)
+        with transaction.atomic():
+            done = original(*args, **kwargs)
+            return [] if done == [] else die()
+    setattr(owner, name, last)
+
+def die_after(owner, name):
+    original = getattr(owner, name)
+    def last(*args, **kwargs):
+        done = original(*args, **kwargs)
+        return [] if done == [] else transaction.on_commit(die)
     setattr(owner, name, last)
 
 """
