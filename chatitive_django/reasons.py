@@ -38,6 +38,7 @@ SENTENCES: dict[str, Promise] = {
     "http_500": _("Chatitive had an error of its own (500)."),
     "http_503": _("Chatitive is unavailable for now (503)."),
     "veto_failed": _("The project's own last check failed, so the message waits for the next try."),
+    "overslept": _("The worker was held up for so long that it left the message to another try."),
     # someone must mend the settings
     "http_401": _("Chatitive refused the account SID or the token (401)."),
     "http_403": _("Chatitive refused access with this account (403)."),

@@ -100,6 +100,7 @@ class Worker:
         self._stopping = threading.Event()
         self._next_sweep = 0.0
         self._failures = 0
+        self._unsure = False
 
     def stop(self) -> None:
         """Claim no more, and end when what is in hand is settled; from any thread or handler."""
@@ -203,12 +204,15 @@ class Worker:
             with transaction.atomic(using=log_alias()):
                 become_writer(Notification, log_alias())
                 self._mind_channels()
-                stored = log.settle([judged.settlement for judged in self._unrecorded])
+                stored = log.settle(
+                    [judged.settlement for judged in self._unrecorded], again=self._unsure
+                )
                 jobs = self._claim(idle)
         else:
             stored, jobs = [], self._claim(idle)
         self._in_hand += len(jobs) - len(self._unrecorded)
         self._unrecorded.clear()
+        self._unsure = False
         for job in jobs:
             self._hand_out(job)
         log.tell_settled(stored)
@@ -263,8 +267,7 @@ class Worker:
     def _hand_out(self, job: _Job) -> None:
         objection = _objection(job.notification)
         if objection is not None:
-            self._results.put(_Ended(job, objection, timezone.now(), posted=False))
-            self._doorbell.ring()
+            self._end(_Ended(job, objection, timezone.now(), posted=False))
         elif self.inline:
             self._post(job)
         else:
@@ -311,6 +314,7 @@ class Worker:
         Trying the recording alone again is what keeps a database restart from making duplicates.
         """
         self._failures += 1
+        self._unsure = True
         logger.error("The database failed (%s); trying again.", type(error).__name__)
         self._doorbell.stop_listening()
         with suppress(DatabaseFailure):
@@ -332,6 +336,11 @@ class Worker:
     def _post(self, job: _Job) -> None:
         row = job.notification
         started_at = timezone.now()
+        if time.monotonic() > job.give_up_at - settings.CALL_TIMEOUT:
+            # By the end of the call another worker may hold the row.
+            overslept = Result(outcome=Outcome.NOT_ARRIVED, reason="overslept")
+            self._end(_Ended(job, overslept, started_at, posted=False))
+            return
         try:
             result = self._backends[row.channel].post(_message(row))
         except Exception as error:  # noqa: BLE001 -- a backend's bug must not end the thread
@@ -340,7 +349,10 @@ class Worker:
                 reason="crashed",
                 error_class=type(error).__name__,
             )
-        self._results.put(_Ended(job, result, started_at))
+        self._end(_Ended(job, result, started_at))
+
+    def _end(self, ended: _Ended) -> None:
+        self._results.put(ended)
         self._doorbell.ring()
 
 

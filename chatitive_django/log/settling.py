@@ -43,14 +43,20 @@ class Settlement:
     started_at: datetime
 
 
-def settle(settlements: Collection[Settlement]) -> list[Settlement]:
+def settle(settlements: Collection[Settlement], *, again: bool = False) -> list[Settlement]:
     """Store the results of attempts, each where its lease still holds; gives those.
 
-    `tell_settled` tells of them, when the transaction has committed.
+    `tell_settled` tells of them, when the transaction has committed. It is tried `again` after a
+    failure that may have come between the commit and its confirmation: what is stored already is
+    given as well, and not stored twice.
     """
     using = log_alias()
     with transaction.atomic(using=using):
         become_writer(Notification, using)
+        known = [each for each in settlements if _is_stored(each)] if again else []
+        settlements = [each for each in settlements if each not in known]
+        if not settlements:
+            return known
         accepted = _store_accepted([each for each in settlements if _is_plain(each)], using)
         stored = [
             settlement
@@ -64,7 +70,15 @@ def settle(settlements: Collection[Settlement]) -> list[Settlement]:
             lambda: Insert(Attempt, using, rows=len(attempts)),
         )
         insert.execute(attempts, using)
-    return stored
+    return [*known, *stored]
+
+
+def _is_stored(settlement: Settlement) -> bool:
+    """Whether this very attempt is in the log."""
+    attempts = Attempt.objects.using(log_alias()).filter(
+        notification=settlement.notification.pk, started_at=settlement.started_at
+    )
+    return attempts.exists()
 
 
 def _is_plain(settlement: Settlement) -> bool:

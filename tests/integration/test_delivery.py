@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -296,10 +297,10 @@ def test_a_result_that_the_database_would_not_take_is_recorded_when_it_does(chan
     row = record()
     settle, failures = log.settle, [DatabaseError("restarting")] * 3
 
-    def failing(settlements):
+    def failing(settlements, **options):
         if failures:
             raise failures.pop()
-        return settle(settlements)
+        return settle(settlements, **options)
 
     monkeypatch.setattr(log, "settle", failing)
     with FaultServer(answer(202)) as server:
@@ -307,6 +308,54 @@ def test_a_result_that_the_database_would_not_take_is_recorded_when_it_does(chan
         deliver()
     row.refresh_from_db()
     assert (row.status, row.attempts, len(server.requests)) == (Status.ACCEPTED, 1, 1)
+
+
+def test_a_commit_whose_confirmation_was_lost_is_not_stored_twice(channel, monkeypatch):
+    row = record()
+    told = []
+
+    def listen(notification, **kwargs):
+        told.append(notification.status)
+
+    settle, failures = log.settle, [DatabaseError("the connection is gone")]
+
+    def committed_but_unheard(settlements, **options):
+        stored = settle(settlements, **options)
+        if failures:
+            transaction.get_connection().connection.commit()
+            raise failures.pop()
+        return stored
+
+    monkeypatch.setattr(log, "settle", committed_but_unheard)
+    notification_settled.connect(listen)
+    try:
+        with FaultServer(reset_after()) as server:
+            channel(server.port)
+            deliver()
+    finally:
+        notification_settled.disconnect(listen)
+    row.refresh_from_db()
+    assert (row.status, Attempt.objects.count()) == (Status.UNKNOWN, 1)
+    assert told == [Status.UNKNOWN]
+
+
+def test_what_was_claimed_too_long_ago_is_not_posted(channel, monkeypatch):
+    row = record()
+    clock = time.monotonic
+
+    def slow_claim(*args, **kwargs):
+        rows = claim(*args, **kwargs)
+        monkeypatch.setattr(time, "monotonic", lambda: clock() + 100)
+        return rows
+
+    claim = log.claim
+    monkeypatch.setattr(log, "claim", slow_claim)
+    with FaultServer(answer(202)) as server:
+        channel(server.port)
+        deliver()
+    row.refresh_from_db()
+    assert server.requests == []
+    assert (row.status, row.reason) == (Status.PENDING, "overslept")
 
 
 def test_a_backend_that_raises_holds_the_row_as_unknown(monkeypatch, caplog):

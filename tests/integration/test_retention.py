@@ -51,6 +51,7 @@ def test_many_rows_are_pruned_a_few_at_a_time(monkeypatch, django_assert_max_num
 
 
 PHONE = "206-555-0142"
+DIGITS = "555-0142", "555 0142", "5550142"
 
 
 def everything():
@@ -79,7 +80,7 @@ def test_a_scrubbed_person_is_nowhere_in_the_log(spelling):
     )
     assert scrub(phone_number=PHONE).left == 0
     assert "Canary" not in everything()
-    assert "0142" not in everything()
+    assert not any(digits in everything() for digits in DIGITS)
     other.refresh_from_db()
     assert (other.phone_number, other.payload) == ("206-555-0143", {"name": "Stays"})
     assert Notification.objects.count() == len(Status.values) + 1
@@ -88,7 +89,7 @@ def test_a_scrubbed_person_is_nowhere_in_the_log(spelling):
 def test_a_number_kept_beside_a_sid_is_scrubbed_with_the_number():
     NotificationFactory(status=Status.ACCEPTED, phone_number="(206) 555 0142", subscriber_sid="S")
     assert scrub(phone_number=PHONE).rows == 1
-    assert "0142" not in everything()
+    assert not any(digits in everything() for digits in DIGITS)
 
 
 def test_a_sid_is_scrubbed_by_itself():
