@@ -14,7 +14,6 @@ from __future__ import annotations
 import base64
 import difflib
 import functools
-import html
 import importlib.metadata
 import ipaddress
 import json
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
 from .exceptions import InvalidRequest, InvalidURL
+from .excerpts import Excerpts
 from .outcomes import Outcome, Result
 from .transport import (
     CERTIFICATE_UNTRUSTED,
@@ -36,14 +36,12 @@ from .transport import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from typing import Self
     from urllib.parse import SplitResult
 
 BASE_URL: Final = "https://api.essential.to"
 SHAPE: Final = "chatitive://SID:TOKEN@api.essential.to/CHANNEL_SID"
-EXCERPT_LENGTH: Final = 500
-_EXCERPT_SOURCE: Final = 4096
 
 _SCHEMES: Final = {"chatitive": "https", "chatitive+http": "http"}
 _PORTS: Final = {"https": 443, "http": 80}
@@ -53,9 +51,6 @@ _OPTIONS: Final = ("proxy", "ca_bundle")
 _TURNED_AWAY: Final = frozenset({408, 425, 429, 500, 503})
 
 _HOST: Final = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
-_PHONE_NUMBER: Final = re.compile(r"\+?\(?\d(?:[\s().+/\-\u2010-\u2015]{0,3}\d){6,}")
-_DIGITS: Final = re.compile(r"\+?\(?\d(?:\D{0,3}\d)*")
-_MASK: Final = "…"
 
 
 class Client:
@@ -105,17 +100,19 @@ class Client:
         prefix = [unquote(segment) for segment in base.path.split("/") if segment]
         segments = [*prefix, "v2", "account", "channels", channel_sid]
         segments += ["subscribers", "events", "notify"]
-        self._path = "/" + "/".join(quote(segment, safe="") for segment in segments)
-
         credentials = _basic(account_sid, token)
-        self._headers = {
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-            "Authorization": f"Basic {credentials}",
-            "Content-Type": "application/json",
-            "User-Agent": _user_agent(),
-        }
-        self._secrets = [credentials, token, account_sid]
+        self._head = "\r\n".join(
+            [
+                f"POST /{'/'.join(quote(segment, safe='') for segment in segments)} HTTP/1.1",
+                f"Host: {base.netloc}",
+                "Accept: application/json",
+                "Accept-Encoding: identity",
+                f"Authorization: Basic {credentials}",
+                "Content-Type: application/json",
+                f"User-Agent: {_user_agent()}",
+            ]
+        )
+        self._excerpts = Excerpts([credentials, token, account_sid])
         self._transport = Transport(
             Route(
                 host=self._host,
@@ -184,14 +181,14 @@ class Client:
         The call: POST {base}/v2/account/channels/{channel_sid}/subscribers/events/notify.
         """
         body = _body(event_name, phone_number, subscriber_sid, payload, allow_new, subscribe_new)
-        headers = self._headers
+        head = f"{self._head}\r\nContent-Length: {len(body)}"
         if idempotency_key is not None:
             if not _is_plain(idempotency_key):
                 raise InvalidRequest("idempotency_key must be printable ASCII, such as a UUID.")
-            headers = {**headers, "Idempotency-Key": idempotency_key}
+            head += f"\r\nIdempotency-Key: {idempotency_key}"
         started = time.monotonic()
         try:
-            answer = self._transport.post(self._path, headers, body)
+            answer = self._transport.post(f"{head}\r\n\r\n".encode() + body)
         except NoAnswer as end:
             return Result(
                 outcome=_outcome_without_answer(end),
@@ -205,11 +202,11 @@ class Client:
             reason="" if outcome is Outcome.ACCEPTED else f"http_{answer.status}",
             http_status=answer.status,
             retry_after=answer.retry_after,
-            excerpt=_excerpt(
+            excerpt=self._excerpts.of(
                 answer.body,
                 whole=answer.whole,
-                hidden=[*self._secrets, phone_number or subscriber_sid or ""],
                 phone_number=phone_number,
+                subscriber_sid=subscriber_sid,
             ),
             duration=time.monotonic() - started,
         )
@@ -369,31 +366,3 @@ def _outcome_without_answer(end: NoAnswer) -> Outcome:
     if end.reason in {CONFIGURATION, CERTIFICATE_UNTRUSTED}:
         return Outcome.CONFIGURATION
     return Outcome.NOT_ARRIVED
-
-
-def _excerpt(body: bytes, *, whole: bool, hidden: Iterable[str], phone_number: str | None) -> str:
-    """The beginning of a body without control characters, secrets and phone numbers."""
-    if not body:
-        return ""
-    text = "".join(
-        character if character.isprintable() else " " if character.isspace() else ""
-        for character in body[:_EXCERPT_SOURCE].decode(errors="replace")
-    )
-    spellings = sorted({s for secret in hidden for s in _spellings(secret)}, key=len, reverse=True)
-    for spelling in spellings:
-        text = text.replace(spelling, _MASK)
-    if not whole or len(body) > _EXCERPT_SOURCE:
-        # Where a body breaks off, half a secret may stand.
-        ends = (s[:n] for s in spellings for n in range(1, len(s)) if text.endswith(s[:n]))
-        if half := max(ends, key=len, default=""):
-            text = text.removesuffix(half) + _MASK
-    if own := re.sub(r"\D", "", phone_number or "")[-10:]:
-        text = _DIGITS.sub(lambda run: _MASK if own in re.sub(r"\D", "", run[0]) else run[0], text)
-    text = _PHONE_NUMBER.sub(_MASK, text)
-    return " ".join(text.split())[:EXCERPT_LENGTH]
-
-
-def _spellings(secret: str) -> set[str]:
-    """How a server may echo a secret: as it is, in a URL, in JSON, in HTML."""
-    in_url = quote(secret, safe="", errors="replace")
-    return {secret, in_url, secret.replace("/", r"\/"), html.escape(secret)}

@@ -15,8 +15,6 @@ import ssl
 import threading
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, cast
 
@@ -24,6 +22,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
+from .answers import Answer, Incoming
 from .exceptions import InvalidURL
 
 if TYPE_CHECKING:
@@ -44,8 +43,6 @@ NO_ANSWER: Final = "no_answer"
 CONNECTION_LOST: Final = "connection_lost"
 BAD_ANSWER: Final = "bad_answer"
 
-BODY_LIMIT: Final = 16 * 1024
-"""Bytes of an answer's body that are read at most."""
 BODY_SECONDS: Final = 5.0
 """How long the body may take: it is for people to read, and holds up the next call."""
 IDLE_SECONDS: Final = 1.5
@@ -54,8 +51,6 @@ IDLE_SECONDS: Final = 1.5
 A server that closes it while the next request is on its way leaves a call of which nobody knows
 whether it arrived. The shortest limit in wide use is gunicorn's: two seconds.
 """
-LONGEST_RETRY_AFTER: Final = 24 * 60 * 60.0
-"""Seconds beyond which a server's wish isn't heeded."""
 
 _FAILURES: Final = (OSError, http.client.HTTPException, HTTPError, ValueError)
 
@@ -77,16 +72,6 @@ class Route:
     port: int
     tls: ssl.SSLContext | None = None
     proxy: Proxy | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What the server said; `whole` tells whether `body`, its beginning, is all of it."""
-
-    status: int
-    retry_after: float | None
-    body: bytes
-    whole: bool
 
 
 class NoAnswer(Exception):
@@ -122,8 +107,8 @@ class Transport:
         self._call_timeout = call_timeout
         self._idle = threading.local()
 
-    def post(self, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """The answer to one request; raises `NoAnswer`, at the latest when the time is up.
+    def post(self, request: bytes) -> Answer:
+        """The answer to a request, given as it is written; raises `NoAnswer` once the time is up.
 
         Only the lookup of a host's name is not bounded here: the system's resolver bounds it.
         """
@@ -135,18 +120,11 @@ class Transport:
             if connection.sock is None:
                 connection.open(min(deadline, time.monotonic() + self._connect_timeout))
             connection.deadline = deadline
-            with connection.exchange(path, headers, body) as response:
-                coding = response.headers.get("Content-Encoding", "identity")
-                connection.deadline = min(deadline, time.monotonic() + BODY_SECONDS)
-                beginning, whole = _read_body(response)
-                # The final answer still follows one of 1xx, and must not be taken for the next's.
-                keep = whole and not response.will_close and response.status >= 200
-                return Answer(
-                    status=response.status,
-                    retry_after=_seconds(response.headers.get("Retry-After", "")),
-                    body=beginning if coding == "identity" else b"",
-                    whole=whole,
-                )
+            incoming = connection.exchange(request)
+            connection.deadline = min(deadline, time.monotonic() + BODY_SECONDS)
+            answer = incoming.finish()
+            keep = answer.whole and not incoming.closes
+            return answer
         except _FAILURES as failure:
             raise NoAnswer(
                 connection.reason_for(failure),
@@ -170,7 +148,6 @@ class _DeadlineReader(io.RawIOBase):
 
     def __init__(self, sock: socket.socket, remaining: Callable[[], float]) -> None:
         self._sock = sock
-        self._raw = sock.makefile("rb", buffering=0)
         self._remaining = remaining
 
     def makefile(self, _mode: str) -> io.BufferedReader:
@@ -180,13 +157,9 @@ class _DeadlineReader(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: WriteableBuffer) -> int | None:
+    def readinto(self, buffer: WriteableBuffer) -> int:
         self._sock.settimeout(self._remaining())
-        return self._raw.readinto(buffer)
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
+        return self._sock.recv_into(buffer)
 
 
 class _Connection(HTTPConnection):
@@ -203,19 +176,16 @@ class _Connection(HTTPConnection):
         self.connect()
         self._reached = "request"
 
-    def exchange(
-        self, path: str, headers: Mapping[str, str], body: bytes
-    ) -> http.client.HTTPResponse:
+    def exchange(self, request: bytes) -> Incoming:
         """Write a request whole and read the head of its answer."""
         self.written = False
         try:
-            self.request("POST", path, body=body, headers=headers)
+            self.send(request)
         except ConnectionError:
             # A server that refuses early answers and closes before it has read everything.
             if not self.written:
                 raise
-        # Not urllib3's: it logs the URL when a header is odd.
-        return http.client.HTTPConnection.getresponse(self)
+        return Incoming(io.BufferedReader(_DeadlineReader(self.sock, self.remaining)))
 
     def reason_for(self, failure: Exception) -> str:
         """The code for what ended a call on this connection."""
@@ -314,34 +284,6 @@ def _take(idle: threading.local) -> _Connection | None:
         return cast("_Connection", connection)
     connection.close()
     return None
-
-
-def _read_body(response: http.client.HTTPResponse) -> tuple[bytes, bool]:
-    """The beginning of the body, and whether that was all of it."""
-    beginning = b""
-    try:
-        while (room := BODY_LIMIT - len(beginning)) > 0:
-            chunk = response.read1(room)
-            if not chunk:
-                break
-            beginning += chunk
-    except (OSError, http.client.HTTPException, ValueError):
-        return beginning, False
-    return beginning, response.isclosed() if response.length is None else response.length == 0
-
-
-def _seconds(retry_after: str) -> float | None:
-    """`Retry-After`, seconds or a date (RFC 9110, section 10.2.3), in seconds: a day at most."""
-    text = retry_after.strip()
-    if text.isascii() and text.isdecimal():
-        return min(float(text), LONGEST_RETRY_AFTER)
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return min(max((moment - datetime.now(UTC)).total_seconds(), 0.0), LONGEST_RETRY_AFTER)
 
 
 def _reason_unconnected(failure: Exception) -> str:

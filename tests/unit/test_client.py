@@ -555,11 +555,20 @@ def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next():
     "raw",
     [
         b"HTTP/1.1 202 X\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 202 X\r\nCONNECTION:Close\r\nContent-Length: 2\r\n\r\n{}",
         b"HTTP/1.0 202 X\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 202 X\r\nContent-Length: -2\r\n\r\n{}",
         b"HTTP/1.1 202 X\r\nContent-Length: 20000\r\n\r\n" + b"x" * 20_000,
         b"HTTP/1.1 103 Early Hints\r\n\r\n",
     ],
-    ids=["close", "HTTP/1.0", "more than is read", "an answer still to come"],
+    ids=[
+        "close",
+        "close, in other letters",
+        "HTTP/1.0",
+        "a negative length",
+        "more than is read",
+        "an answer still to come",
+    ],
 )
 def test_a_connection_that_cannot_serve_another_call_is_not_kept(raw):
     script = [say(raw, then=answer(400)), answer()]
@@ -578,8 +587,19 @@ def test_a_connection_that_cannot_serve_another_call_is_not_kept(raw):
         b"HTTP/1.1 202 X\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
         b"HTTP/1.1 202 X\r\nContent-Length: 16384\r\n\r\n" + b"x" * 16_384,
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202 X\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 202\nX: 1\n connection: close\nlength\ncontent-length:2\n\n{}",
+        b"HTTP/1.1 202 X\r\nTransfer-Encoding: Chunked\r\n\r\n2;a=b\r\n{}\r\n0\r\nX: 1\r\n\r\n",
     ],
-    ids=["length", "empty", "no content", "chunked", "just as much as is read", "after 100"],
+    ids=[
+        "length",
+        "empty",
+        "no content",
+        "chunked",
+        "just as much as is read",
+        "after 100",
+        "odd lines",
+        "a chunk's extension and a trailer",
+    ],
 )
 def test_a_connection_whose_answer_was_read_whole_is_kept(raw):
     with FaultServer(say(raw, then=answer())) as server, client_of(server) as client:

@@ -1,0 +1,73 @@
+"""The beginning of an answer's body, as it may be stored and shown to people."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+EXCERPT_LENGTH: Final = 500
+_SOURCE: Final = 4096
+
+_PHONE_NUMBER: Final = re.compile(r"\+?\(?\d(?:[\s().+/\-\u2010-\u2015]{0,3}\d){6,}")
+_DIGITS: Final = re.compile(r"\+?\(?\d(?:\D{0,3}\d)*")
+_MASK: Final = "…"
+
+
+class Excerpts:
+    """Cuts bodies short and keeps control characters, secrets and phone numbers out of them."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._spellings = _spellings(*secrets)
+
+    def of(
+        self, body: bytes, *, whole: bool, phone_number: str | None, subscriber_sid: str | None
+    ) -> str:
+        """The excerpt of a body that answers a call for that subscriber; `whole` unless broken off.
+
+        Where a body breaks off, half a secret may stand: that is masked too.
+        """
+        if not body:
+            return ""
+        text = _printable(body[:_SOURCE].decode(errors="replace"))
+        subscriber = phone_number or subscriber_sid or ""
+        spellings = sorted(self._spellings | _spellings(subscriber), key=len, reverse=True)
+        for spelling in spellings:
+            text = text.replace(spelling, _MASK)
+        if not whole or len(body) > _SOURCE:
+            ends = (s[:n] for s in spellings for n in range(1, len(s)) if text.endswith(s[:n]))
+            if half := max(ends, key=len, default=""):
+                text = text.removesuffix(half) + _MASK
+        if own := re.sub(r"\D", "", phone_number or "")[-10:]:
+            text = _DIGITS.sub(
+                lambda run: _MASK if own in re.sub(r"\D", "", run[0]) else run[0], text
+            )
+        text = _PHONE_NUMBER.sub(_MASK, text)
+        return " ".join(text.split())[:EXCERPT_LENGTH]
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else " " if character.isspace() else ""
+        for character in text
+    )
+
+
+def _spellings(*secrets: str) -> frozenset[str]:
+    """How a server may echo secrets: as they are, in a URL, in JSON, in HTML."""
+    return frozenset(
+        spelling
+        for secret in secrets
+        for spelling in (
+            secret,
+            quote(secret, safe="", errors="replace"),
+            secret.replace("/", r"\/"),
+            html.escape(secret),
+        )
+    )
