@@ -6,21 +6,14 @@ DATABASE=postgresql ROWS=100000 python -m benchmarks.bulk
 from __future__ import annotations
 
 import os
-import sys
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.settings")
-
-import django
-
-django.setup()
-
 import time
 import tracemalloc
 from collections import Counter
 
+import django
 from django.db import connection
-from django.test.utils import get_runner
 
+from benchmarks.database import run
 from benchmarks.models import Item
 from chatitive_django import muted
 from chatitive_django.models import Notification
@@ -62,10 +55,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    runner = get_runner(django.conf.settings)(verbosity=0, interactive=False)
-    old = runner.setup_databases()
-    try:
-        code = main()
-    finally:
-        runner.teardown_databases(old)
-    sys.exit(code)
+    run(main)

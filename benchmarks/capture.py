@@ -7,20 +7,14 @@ DATABASE=sqlite python -m benchmarks.capture
 from __future__ import annotations
 
 import os
-import sys
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.settings")
-
-import django
-
-django.setup()
-
 import uuid
 
+import django
 from django.db import connection, transaction
-from django.test.utils import CaptureQueriesContext, get_runner
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from benchmarks.database import run
 from benchmarks.models import Agent, Customer, Plain, Watched, WatchedCreation
 from benchmarks.ratios import medians
 from chatitive_django.models import Notification
@@ -150,10 +144,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    runner = get_runner(django.conf.settings)(verbosity=0, interactive=False)
-    old = runner.setup_databases()
-    try:
-        code = main()
-    finally:
-        runner.teardown_databases(old)
-    sys.exit(code)
+    run(main)

@@ -9,13 +9,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 SID, TOKEN, CHANNEL = "ACf00000000000000000000000000000", "token", "p03Gjl8Uzn0RkZSpHXHnrw"
 PAYLOAD = {
@@ -27,38 +23,15 @@ PAYLOAD = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """Events, the seconds that they took, CPU seconds of the process, and its peak in bytes."""
+    """Events, the seconds that they took, and CPU seconds of the process."""
 
     events: int
     seconds: float
     cpu: float
-    peak: int
 
     @property
     def rate(self) -> float:
         return self.events / self.seconds
-
-
-def api_url(port: int) -> str:
-    return f"chatitive+http://{SID}:{TOKEN}@127.0.0.1:{port}/{CHANNEL}"
-
-
-def measure(*kind: object, port: int, events: int) -> Measured:
-    """What a contestant says of itself; one that works on the log is given this database."""
-    from django.db import connection
-
-    command = [*kind, "--port", port, "--events", events]
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.contestant", *map(str, command)],
-        env={
-            **os.environ,
-            "DATABASE_NAME": str(connection.settings_dict["NAME"]),
-            "CHATITIVE_API_URL": api_url(port),
-        },
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    return Measured(**json.loads(done.stdout))
 
 
 def timed(deliver: Callable[[], int]) -> Measured:
@@ -69,7 +42,6 @@ def timed(deliver: Callable[[], int]) -> Measured:
         events=events,
         seconds=seconds,
         cpu=after.user + after.system - before.user - before.system,
-        peak=int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) * 1024,
     )
 
 
@@ -99,21 +71,22 @@ def session(port: int, events: int) -> Measured:
     return timed(deliver)
 
 
-def worker(events: int, concurrency: int) -> Measured:
-    """The package's worker, until nothing is due or it has settled that many."""
+def worker(events: int, concurrency: int, besides: str | None) -> Measured:
+    """The package's worker, until nothing is due or it has settled that many besides one's."""
     import benchmarks.database  # noqa: F401, I001 -- sets Django up
 
     from django.db import connection
 
+    from chatitive_django.models import Notification
     from chatitive_django.signals import notification_settled
     from chatitive_django.worker import Worker
 
     worker = Worker(concurrency=concurrency)
     settled = 0
 
-    def count(**kwargs: object) -> None:
+    def count(notification: Notification, **kwargs: object) -> None:
         nonlocal settled
-        settled += 1
+        settled += notification.subscriber_key != besides
         if settled == events:
             worker.stop()
 
@@ -132,9 +105,10 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--events", type=int, required=True)
     parser.add_argument("--concurrency", type=int, default=1)
+    parser.add_argument("--besides", help="a subscriber whose events aren't counted")
     given = parser.parse_args()
     if given.kind == "session":
         measured = session(given.port, given.events)
     else:
-        measured = worker(given.events, given.concurrency)
+        measured = worker(given.events, given.concurrency, given.besides)
     print(json.dumps(asdict(measured)))

@@ -9,10 +9,12 @@ import os
 import statistics
 from collections.abc import Callable
 
-from benchmarks.contestant import Measured, measure
+from benchmarks.contestant import Measured
 from benchmarks.database import run
+from benchmarks.processes import measure
 from benchmarks.rows import analyse, empty, fill
 from benchmarks.server import serving
+from benchmarks.targets import verdict
 from chatitive_django.models import Notification
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
@@ -83,11 +85,6 @@ def behind_a_slow_server() -> bool:
                 )
             )
     return all(good)
-
-
-def verdict(told: str, good: bool) -> bool:
-    print(f"{'ok    ' if good else 'MISSED'} {told}")
-    return good
 
 
 def main() -> int:

@@ -46,10 +46,18 @@ DIALECTS = {
 }
 
 
-def fill(count: int, *, pending_each: int = 1, subscribers: int | None = None) -> None:
+def fill(
+    count: int,
+    *,
+    pending_each: int = 1,
+    subscribers: int | None = None,
+    first: int = 1_000_000,
+    earlier: timedelta = timedelta(),
+) -> None:
     """Add `count` rows, one in `pending_each` pending and the others accepted, oldest first.
 
-    They are for as many subscribers as rows, or for `subscribers` in turn.
+    They are for as many subscribers as rows, or for `subscribers` in turn, whose numbers begin with
+    `first`. All of them have been due since a time `earlier` than now.
     """
     dialect = DIALECTS[connection.vendor]
     now = timezone.now()
@@ -66,9 +74,9 @@ def fill(count: int, *, pending_each: int = 1, subscribers: int | None = None) -
         event_key="benchmarks.Watched:RequestSupportFeedback",
         why={"transition": "changed", "field": "status", "old": "Other", "new": "Success"},
     )
-    subscriber = f"(1000000 + n %% {subscribers or count})"
+    subscriber = f"({first} + n %% {subscribers or count})"
     pending = f"n %% {pending_each} = 0"
-    started = connection.ops.adapt_datetimefield_value(now - timedelta(seconds=count + 1))
+    started = connection.ops.adapt_datetimefield_value(now - earlier - timedelta(seconds=count + 1))
     given = {
         "public_id": (dialect.uuid, []),
         "phone_number": (dialect.text.format(text="206", number=subscriber), []),
