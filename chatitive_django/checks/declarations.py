@@ -145,4 +145,6 @@ def _check_paths(paths: Any, model: type[Model], where: str) -> Iterator[CheckMe
         )
         return
     for n, path in enumerate(paths):
+        if isinstance(path, str) and registry.relation_named(registry.concrete(model), path):
+            continue  # offered to be watched, whatever can be read of it
         yield from check_path(model, "it", path, Place(f"{where}[{n}]", model), number="E015")
