@@ -56,6 +56,14 @@ class WatchedCreation(Columns):
     ]
 
 
+class OneRule(Columns):
+    chatitive_fields = ["status", "title", "agent_id", "customer.phone"]
+
+
+class ManyRules(Columns):
+    chatitive_fields = ["status", "title", "agent_id", "customer.phone"]
+
+
 class Item(models.Model):
     code = models.CharField(max_length=20)
     state = models.CharField(max_length=20, default="new")

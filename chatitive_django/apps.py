@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.apps import AppConfig, apps
 from django.core.signals import request_started
 from django.db.models import Model
-from django.db.models.signals import class_prepared
+from django.db.models.signals import class_prepared, post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -15,7 +15,7 @@ class ChatitiveConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, dispatch, registry, signals
+        from . import checks, dispatch, registry, rules, signals
         from .capture.record import record_transitions
         from .monitoring import log_signals
 
@@ -25,6 +25,8 @@ class ChatitiveConfig(AppConfig):
         signals.notifications_committed.connect(
             dispatch.on_notifications_committed, dispatch_uid="chatitive_django"
         )
+        signals.rules_written.connect(rules.on_rules_written, dispatch_uid="chatitive_django")
+        post_migrate.connect(rules.on_migrated, sender=self, dispatch_uid="chatitive_django rules")
         request_started.connect(dispatch.on_request_started, dispatch_uid="chatitive_django")
         for model in apps.get_models(include_auto_created=True):
             watch(model)
@@ -33,7 +35,7 @@ class ChatitiveConfig(AppConfig):
 
 
 def watch(model: type[Model]) -> None:
-    """Have the writes of a model captured, if it or a parent declares anything."""
+    """Have the writes of a model captured, if it or a parent declares events or rule paths."""
     from . import registry
     from .capture.deleting import watch_deletes, watch_emptied_keys
     from .capture.relations import watch_relations
@@ -42,12 +44,18 @@ def watch(model: type[Model]) -> None:
 
     if not any(registry.declares(cls) for cls in model.__mro__):
         return
-    watch_saves(registry.concrete(model))
-    plan = registry.plan_for(model)
-    if plan is not None and plan.own(Deleted):
+    concrete = registry.concrete(model)
+    watch_saves(concrete)
+    if registry.may_have_rules(concrete) or any(
+        isinstance(trigger, Deleted)
+        for declared in registry.declared(concrete)
+        if declared.owner is concrete
+        for trigger in declared.triggers
+    ):
+        watch_deletes(concrete)
         watch_deletes(model)
-    watch_emptied_keys(registry.concrete(model))
-    watch_relations(registry.concrete(model))
+    watch_emptied_keys(concrete)
+    watch_relations(concrete)
 
 
 def _watch_family(model: type[Model]) -> None:

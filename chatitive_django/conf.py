@@ -108,6 +108,7 @@ class Settings:
     EXPIRES_AFTER = Key(timedelta(hours=24), _duration)
     ON_AMBIGUOUS = Key(HOLD, _on_ambiguous)
     RETENTION = Key(timedelta(days=30), _duration)
+    RULES_REFRESH = Key(5, _seconds)
     PHONE_REGION = Key("US", _text)
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import DatabaseError
 
-from .exceptions import PathError, Unbuildable
+from .exceptions import InvalidEvent, PathError, Unbuildable
 from .paths import Path
 
 
@@ -52,6 +52,22 @@ def paths_in(spec: Any) -> list[str]:
     return []
 
 
+def nested(values: dict[str, Any]) -> dict[str, Any]:
+    """Values by dotted keys as dicts within dicts; raises `InvalidEvent` where two keys clash."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        *outer, last = key.split(".")
+        place = found
+        for part in outer:
+            place = place.setdefault(part, {})
+            if not isinstance(place, dict):
+                raise InvalidEvent(f"Payload key {key!r} nests in a key that has a value.")
+        if last in place:
+            raise InvalidEvent(f"Payload key {key!r} nests other keys, and has a value too.")
+        place[last] = value
+    return found
+
+
 def evaluate_as(what: str, source: Source, instance: object) -> Any:
     """`evaluate`, with whatever it raises told as `Unbuildable`.
 
@@ -60,7 +76,7 @@ def evaluate_as(what: str, source: Source, instance: object) -> Any:
     """
     try:
         return evaluate(source, instance)
-    except DatabaseError:
+    except (DatabaseError, Unbuildable):
         raise
     except PathError as error:
         reads = "".join(f" reads {path!r}, and" for path in paths_in(source)) or ":"

@@ -1,19 +1,18 @@
-"""Which model declares which events, compiled to what a write needs to know."""
+"""Which model declares which events, and what staff may use to make rules for it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from types import SimpleNamespace
 from typing import Any, TypeAlias, TypeGuard
 
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist, ValidationError
-from django.db import models
 from django.db.models import Field, ForeignKey, ManyToManyField, ManyToManyRel, Model
 
-from .events import ANY, OFF, Added, Changed, Created, Event, Removed, Trigger
+from .events import Added, Changed, Event, Removed, Trigger
 from .exceptions import InvalidEvent
 from .paths import relations
 from .payloads import paths_in
@@ -22,60 +21,20 @@ AnyModel: TypeAlias = type[Model]
 AnyField: TypeAlias = "Field[Any, Any]"
 
 
-_EXACT = frozenset(
-    {
-        models.BigIntegerField,
-        models.BooleanField,
-        models.CharField,
-        models.IntegerField,
-        models.PositiveBigIntegerField,
-        models.PositiveIntegerField,
-        models.PositiveSmallIntegerField,
-        models.SlugField,
-        models.SmallIntegerField,
-        models.TextField,
-        models.UUIDField,
-    }
-)
-"""Field classes of which the database holds just what `to_python` gives, neither rounded nor
-rewritten. Not their subclasses, which may store something else."""
-
-
 UNCONVERTIBLE = (ValidationError, TypeError, ValueError, ArithmeticError, AttributeError)
 """What `to_python` of Django's own fields raises: not all of them keep to `ValidationError`."""
 
 
+@dataclass(frozen=True, slots=True)
 class Watched:
     """A trigger on one stored field, with its values as the field holds them."""
 
-    def __init__(self, trigger: Changed, field: AnyField) -> None:
-        self.trigger = trigger
-        self.field = field
-        self.name = field.name
-        self.attname = field.attname
-        target = field.target_field if isinstance(field, ForeignKey) else field
-        self._exact = trigger.to is not ANY and type(target) in _EXACT
-
-    def may_become(self, value: Any) -> bool:
-        """Whether a write of `value` may leave the column with one that the trigger asks for."""
-        if not self._exact or hasattr(value, "resolve_expression"):
-            return True
-        return value in self.trigger.to or self.trigger.accepts_new(self.converted(value))
-
-    def converted(self, value: Any) -> Any:
-        """`value` as the field holds it, or as it is where the field can't take it."""
-        if hasattr(value, "resolve_expression"):
-            return value
-        try:
-            return python_value(self.field, value)
-        except UNCONVERTIBLE:
-            return value
+    trigger: Changed
+    field: AnyField
 
     @property
-    def is_written_unseen(self) -> bool:
-        """Whether a save may store something else than the instance holds after it."""
-        home = type(self.field).pre_save.__module__
-        return self.field.generated or not home.startswith("django.db.models.")
+    def attname(self) -> str:
+        return self.field.attname
 
 
 @dataclass(frozen=True)
@@ -85,6 +44,8 @@ class Declared:
     event: Event
     model: AnyModel
     where: str
+    rule_id: int | None = None
+    """The rule that staff made, where it wasn't code that declares the event."""
 
     @cached_property
     def owner(self) -> AnyModel:
@@ -108,7 +69,7 @@ class Declared:
 
     def _in_field_values(self, trigger: Changed) -> Changed:
         field = field_named(self.model, trigger.field)
-        return trigger if field is None else trigger.converted(Watched(trigger, field).converted)
+        return trigger if field is None else trigger.converted(partial(held_value, field))
 
     @cached_property
     def watched(self) -> tuple[Watched, ...]:
@@ -199,6 +160,16 @@ def python_value(field: AnyField, value: Any) -> Any:
     return target.to_python(value)
 
 
+def held_value(field: AnyField, value: Any) -> Any:
+    """`value` as the field holds it, or as it is where the field can't take it."""
+    if hasattr(value, "resolve_expression"):
+        return value
+    try:
+        return python_value(field, value)
+    except UNCONVERTIBLE:
+        return value
+
+
 def stored_key(model: AnyModel, pk: Any) -> Any:
     """A primary key as the database gives it back, however it was assigned."""
     fields = model._meta.pk_fields
@@ -218,56 +189,9 @@ def key_text(model: AnyModel, pk: Any) -> str:
     return str(pk)
 
 
-class Plan:
-    """All that a write to one concrete model needs to know, compiled once."""
-
-    def __init__(self, model: AnyModel, declared: Sequence[Declared]) -> None:
-        self.model = model
-        self.declared = declared
-        self.tables = {
-            table: Table(table, declared)
-            for table in (model, *model._meta.all_parents)
-            if not table._meta.proxy
-        }
-
-    @cached_property
-    def owners(self) -> dict[AnyModel, tuple[Declared, ...]]:
-        """The events by the concrete model that emits them: this one and its parents."""
-        owners: dict[AnyModel, list[Declared]] = {}
-        for declared in self.declared:
-            owners.setdefault(declared.owner, []).append(declared)
-        return {owner: tuple(events) for owner, events in owners.items()}
-
-    def own(self, kind: type[Trigger]) -> bool:
-        """Whether an event of this very model has a trigger of a kind."""
-        return any(
-            isinstance(trigger, kind)
-            for declared in self.owners.get(self.model, ())
-            for trigger in declared.triggers
-        )
-
-
-class Table:
-    """What is watched of one table; a model with concrete parents has several."""
-
-    def __init__(self, model: AnyModel, declared: Sequence[Declared]) -> None:
-        self.watched = [
-            watched
-            for each in declared
-            for watched in each.watched
-            if watched.field.model._meta.concrete_model is model
-        ]
-        self.by_attname = {watched.attname: watched for watched in self.watched}
-        self.emits_on_insert = any(
-            isinstance(trigger, Created) or (isinstance(trigger, Changed) and trigger.on_create)
-            for each in declared
-            if each.owner is model
-            for trigger in each.triggers
-        )
-
-
 _registered: dict[type, tuple[list[Event], list[str]]] = {}
-_plans: dict[AnyModel, Plan | None] = {}
+_declared: dict[AnyModel, tuple[Declared, ...]] = {}
+_offering: dict[AnyModel, bool] = {}
 _on_register: list[Callable[[AnyModel], None]] = []
 
 
@@ -284,14 +208,15 @@ def register(model: AnyModel, events: Collection[Event] = (), fields: Collection
     own_events, own_fields = _registered.setdefault(model, ([], []))
     own_events.extend(events)
     own_fields.extend(fields)
-    _plans.clear()
+    forget_plans()
     for watch in _on_register:
         watch(model)
 
 
 def forget_plans() -> None:
     """Compile anew what is declared: a model was added."""
-    _plans.clear()
+    _declared.clear()
+    _offering.clear()
 
 
 def on_register(watch: Callable[[AnyModel], None]) -> None:
@@ -362,23 +287,64 @@ def _proxies(model: AnyModel) -> Iterator[AnyModel]:
             yield candidate
 
 
-def plan_for(model: AnyModel) -> Plan | None:
-    """The plan for an instance's class; `None` where nothing is declared for its rows."""
-    model = concrete(model)
+def declared(model: AnyModel) -> tuple[Declared, ...]:
+    """`declarations` of a concrete model, the same object until something else is declared."""
     try:
-        return _plans[model]
+        return _declared[model]
     except KeyError:
-        live = [each for each in declarations(model) if each.event.mode != OFF]
-        plan = Plan(model, live) if live else None
+        found = tuple(declarations(model))
         if apps.ready:
-            _plans[model] = plan
-        return plan
+            _declared[model] = found
+        return found
 
 
-def declared_by_key(model_label: str, key: str) -> Declared | None:
-    """The declaration that a log row names, if it still stands."""
+def rule_paths(model: AnyModel) -> tuple[str, ...]:
+    """The paths that staff may use in rules for a model: its own and its parents'."""
+    paths: dict[str, None] = {}
+    for cls in reversed(model.__mro__):
+        own = vars(cls).get("chatitive_fields")
+        _, registered = _registered.get(cls, ([], []))
+        for given in (own, registered):
+            if isinstance(given, (list, tuple, set, frozenset)):  # a check tells of what is none
+                paths |= dict.fromkeys(path for path in given if isinstance(path, str))
+    return tuple(paths)
+
+
+def may_have_rules(model: AnyModel) -> bool:
+    """Whether staff may make rules for the rows of a concrete model, through a proxy of it too."""
     try:
-        plan = plan_for(apps.get_model(model_label))
-    except (LookupError, ValueError):
-        return None
-    return next((each for each in plan.declared if each.key == key), None) if plan else None
+        return _offering[model]
+    except KeyError:
+        found = any(rule_paths(each) for each in family(model))
+        if apps.ready:
+            _offering[model] = found
+        return found
+
+
+def watchable_fields(model: AnyModel) -> dict[str, AnyField]:
+    """The stored fields whose changes a rule may wait for, by name.
+
+    They are those that are offered as they stand, and the foreign keys that offered paths cross:
+    the log shows old and new values, so a part of a value doesn't open the whole.
+    """
+    found = {}
+    for path in rule_paths(model):
+        name, _, rest = path.partition(".")
+        field = field_named(model, name)
+        if field is None or field.primary_key or field in model._meta.pk_fields:
+            continue
+        if not rest or field.is_relation:
+            found[field.name] = field
+    return found
+
+
+def watchable_relations(model: AnyModel) -> dict[str, Relation]:
+    """The many-to-many relations that a rule may watch, by name: offered, or crossed by a path."""
+    names = dict.fromkeys(path.partition(".")[0] for path in rule_paths(model))
+    found = {name: relation_named(concrete(model), name) for name in names}
+    return {name: relation for name, relation in found.items() if relation is not None}
+
+
+def family(model: AnyModel) -> tuple[AnyModel, ...]:
+    """A concrete model and its proxies."""
+    return (model, *_proxies(model))

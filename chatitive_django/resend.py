@@ -21,7 +21,7 @@ from .conf import settings
 from .dbtime import DatabaseNow, become_writer
 from .exceptions import ChatitiveError
 from .models import Notification, log_alias
-from .registry import declared_by_key
+from .rules import declared_by_key
 
 Status = Notification.Status
 
@@ -146,6 +146,7 @@ def _copied(row: Notification) -> Notification:
         source_id=row.source_id,
         source_name=row.source_name,
         event_key=row.event_key,
+        rule_id=row.rule_id,
         why=row.why,
     )
 

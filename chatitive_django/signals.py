@@ -51,3 +51,6 @@ channel_resumed = Signal()
 breaker_opened = Signal()
 breaker_closed = Signal()
 """A channel stopped or went on: sent with `channel`, the row as it is now, and `using`."""
+
+rules_written = Signal()
+"""Rules, or rows of theirs, were written in the open transaction: sent with `using`."""

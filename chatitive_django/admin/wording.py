@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from ..events import ANY, Added, Created, Deleted, Removed, Trigger
 from ..models import Notification
-from ..registry import Declared, field_named, plan_for
+from ..registry import Declared, field_named
+from ..rules import plan_for
 from ..subscribers import mask
 from .moments import clock
 

@@ -13,9 +13,10 @@ from django.db import connections, router, transaction
 from django.db.models import AutoField, Max, Model, Q, QuerySet
 from django.db.models.manager import BaseManager
 
-from .. import registry
+from .. import registry, rules
 from ..exceptions import ChatitiveError
 from ..models import log_alias
+from ..plans import Plan
 from .chunks import CHUNK_SIZE, chunked
 from .compare import Rows, emit_created
 from .muting import covering, is_muted
@@ -38,7 +39,7 @@ def capture_changes(queryset: QuerySet[Any]) -> Iterator[None]:
     Raises `NotCapturable` where the rows are in another database than the log.
     """
     model = registry.concrete(queryset.model)
-    plan = registry.plan_for(model)
+    plan = rules.plan_for(model)
     if plan is None or is_muted():
         yield
         return
@@ -49,9 +50,7 @@ def capture_changes(queryset: QuerySet[Any]) -> Iterator[None]:
             f"{log_alias()!r}, so an event can't be recorded with its change."
         )
     with transaction.atomic(using=using):
-        rows = Rows(
-            plan, [name for table in plan.tables.values() for name in table.by_attname], using
-        )
+        rows = Rows(plan, [name for table in plan.tables.values() for name in table.columns], using)
         rows.read(queryset)
         highest = _highest_key(model, using)
         with ExitStack() as covered:
@@ -147,7 +146,7 @@ class EventQuerySet(QuerySet[M]):
         table = plan.tables[plan.model] if plan else None
         watched = [
             each.attname
-            for each in (table.watched if table and update_conflicts else ())
+            for each in (table.columns.values() if table and update_conflicts else ())
             if {each.name, each.attname} & set(update_fields or ())
         ]
         if plan is None or table is None or not (table.emits_on_insert or watched):
@@ -168,14 +167,14 @@ class EventQuerySet(QuerySet[M]):
                 rows.tell_created(new)
             else:
                 for pks in chunked(new):
-                    emit_created(plan.model, pks, using)
+                    emit_created(plan, pks, using)
         return created
 
     bulk_create.alters_data = True  # type: ignore[attr-defined]
 
-    def _plan(self) -> registry.Plan | None:
+    def _plan(self) -> Plan | None:
         """What is declared for the rows, if their writes are captured at all."""
-        plan = registry.plan_for(self.model)
+        plan = rules.plan_for(self.model)
         if plan is None or is_muted() or _write_alias(self) != log_alias():
             return None
         return plan
@@ -207,15 +206,15 @@ class EventQuerySet(QuerySet[M]):
         )
 
 
-def _asked_attnames(plan: registry.Plan, values: Mapping[str, Any]) -> list[str]:
+def _asked_attnames(plan: Plan, values: Mapping[str, Any]) -> list[str]:
     """The watched columns to which an update may give a value that a trigger asks for."""
     missing = object()
     asked = []
     for table in plan.tables.values():
-        for watched in table.watched:
-            value = values.get(watched.name, values.get(watched.attname, missing))
-            if watched.field.generated or (value is not missing and watched.may_become(value)):
-                asked.append(watched.attname)
+        for column in table.columns.values():
+            value = values.get(column.name, values.get(column.attname, missing))
+            if column.field.generated or (value is not missing and column.may_become(value)):
+                asked.append(column.attname)
     return asked
 
 

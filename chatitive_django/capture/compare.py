@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 
 from .. import registry
 from ..events import Kind, differs
 from ..models import Notification
+from ..plans import Plan
 from .chunks import chunked
 from .muting import is_covered
 from .transitions import Transition, emit, locked, rows_of
@@ -21,7 +22,7 @@ class Rows:
     Kept are keys and values only, equal values once; records are read a portion at a time.
     """
 
-    def __init__(self, plan: registry.Plan, attnames: Collection[str], using: str) -> None:
+    def __init__(self, plan: Plan, attnames: Collection[str], using: str) -> None:
         self.plan = plan
         self.model = plan.model
         self.using = using
@@ -62,6 +63,7 @@ class Rows:
                     self.using,
                     [
                         Transition(
+                            plan=self.plan,
                             model=owner,
                             pk=key,
                             using=self.using,
@@ -102,13 +104,17 @@ class Rows:
                 .values_list("source_id", flat=True)
             )
             new = [pk for pk, text in texts.items() if text not in told]
-            emit_created(self.model, new, self.using)
+            emit_created(self.plan, new, self.using)
 
 
-def emit_created(model: type[Model], pks: Sequence[Any], using: str) -> None:
+def emit_created(plan: Plan, pks: Sequence[Any], using: str) -> None:
+    model = plan.model
     if pks:
         emit(
             model,
             using,
-            [Transition(model=model, pk=pk, using=using, kind=Kind.CREATED) for pk in pks],
+            [
+                Transition(plan=plan, model=model, pk=pk, using=using, kind=Kind.CREATED)
+                for pk in pks
+            ],
         )

@@ -32,6 +32,7 @@ def row_for(
     key: str,
     why: Mapping[str, Any],
     origin: Origin,
+    rule_id: int | None = None,
 ) -> Notification:
     """A row that names the event and its record, and holds neither subscriber nor payload yet."""
     return Notification(
@@ -46,6 +47,7 @@ def row_for(
         source_model=concrete(model)._meta.label_lower if model else "",
         source_id="" if pk is None or model is None else key_text(concrete(model), pk)[:255],
         event_key=key[:400],
+        rule_id=rule_id,
         why=dict(why),
         origin=origin,
     )
@@ -64,7 +66,13 @@ def compose(
     Only a database error passes through, for the savepoint around it has to be rolled back.
     """
     row = row_for(
-        declared.event, model=declared.owner, pk=pk, key=declared.key, why=why, origin=origin
+        declared.event,
+        model=declared.owner,
+        pk=pk,
+        key=declared.key,
+        why=why,
+        origin=origin,
+        rule_id=declared.rule_id,
     )
     complete(row, declared.event, instance, where=declared.where)
     return row

@@ -13,7 +13,7 @@ from django.apps import apps
 from django.db.models import CASCADE, DO_NOTHING, PROTECT, RESTRICT, ForeignKey, Model, QuerySet
 from django.db.models.signals import post_delete, pre_delete
 
-from .. import registry
+from .. import registry, rules
 from ..events import Deleted, Kind
 from ..models import log_alias
 from .compare import Rows
@@ -24,21 +24,27 @@ _LEAVE_THE_COLUMN = (CASCADE, DO_NOTHING, PROTECT, RESTRICT)
 _COMPARED = "_chatitive_compared"
 
 _referring: dict[type[Model], set[tuple[type[Model], str]]] = defaultdict(set)
-"""The watched foreign keys that a delete of a model empties, by that model."""
+"""The foreign keys that a delete of a model empties, watched now or by a rule to come."""
 
 
 def watch_deletes(model: type[Model]) -> None:
-    """Listen to the deletes of a model that declares `Deleted`."""
+    """Listen to the deletes of a model whose deletion may be an event."""
     pre_delete.connect(
         _before_delete, sender=model, dispatch_uid=("chatitive_django", model._meta.label)
     )
 
 
 def watch_emptied_keys(model: type[Model]) -> None:
-    """Listen to the deletes that set a watched foreign key of a model to NULL or another value."""
-    plan = registry.plan_for(model)
-    for watched in plan.tables[model].watched if plan else ():
-        field = watched.field
+    """Listen to the deletes that set a foreign key of a model to NULL or another value.
+
+    To those of the keys that code watches or a rule may watch.
+    """
+    watched = [each.field for declared in registry.declared(model) for each in declared.watched]
+    for cls in registry.family(model):
+        watched += registry.watchable_fields(cls).values()
+    for field in dict.fromkeys(watched):
+        if field.model._meta.concrete_model is not model:
+            continue  # its column is a parent's
         if not isinstance(field, ForeignKey) or field.remote_field.on_delete in _LEAVE_THE_COLUMN:
             continue
         for related in apps.get_models():
@@ -54,12 +60,13 @@ def _before_delete(sender: type[Model], instance: Model, using: str, **kwargs: A
 
     The row is read under a lock: of two processes that delete it, one sees it.
     """
-    plan = registry.plan_for(sender)
+    plan = rules.plan_for(sender)
     if plan is None or not plan.own(Deleted) or using != log_alias() or is_muted():
         return
     model, pk = plan.model, instance.pk
     if stored_values(model, pk, [model._meta.pk.attname], using) is not None:
-        emit(model, using, [Transition(model=model, pk=pk, using=using, kind=Kind.DELETED)])
+        gone = Transition(plan=plan, model=model, pk=pk, using=using, kind=Kind.DELETED)
+        emit(model, using, [gone])
 
 
 def _before_emptying(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
@@ -67,8 +74,8 @@ def _before_emptying(sender: type[Model], instance: Model, using: str, **kwargs:
         return
     compared = []
     for model, attname in _referring[sender]:
-        plan = registry.plan_for(model)
-        if plan is not None:
+        plan = rules.plan_for(model)
+        if plan is not None and attname in plan.tables[model].columns:
             field: Any = registry.field_named(model, attname)
             referring: QuerySet[Any] = QuerySet(model=model, using=using)
             rows = Rows(plan, [attname], using)

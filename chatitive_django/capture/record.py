@@ -109,6 +109,7 @@ def _invalid(
         key=declared.key,
         why=_why(trigger, transition),
         origin=Origin.AUTOMATIC,
+        rule_id=declared.rule_id,
     )
     finish(row, Status.INVALID, reason, explanation)
     return row

@@ -13,9 +13,10 @@ from typing import Any
 from django.db.models import Model
 from django.db.models.signals import m2m_changed
 
-from .. import registry
+from .. import registry, rules
 from ..events import Change, Kind
 from ..models import log_alias
+from ..plans import Plan
 from .chunks import chunked
 from .muting import is_muted
 from .transitions import Transition, emit, locked, rows_of
@@ -30,14 +31,18 @@ Pairs = dict[Any, list[Any]]
 
 
 def watch_relations(model: type[Model]) -> None:
-    """Listen to the relations that a concrete model's events watch, and to those only."""
-    plan = registry.plan_for(model)
-    for declared in plan.owners.get(model, ()) if plan else ():
-        for relation in declared.relations:
-            _watched[relation.through].add((model, relation))
-            m2m_changed.connect(
-                _on_change, sender=relation.through, dispatch_uid="chatitive_django"
-            )
+    """Listen to the relations of a concrete model that its events or a rule may watch."""
+    relations = {
+        relation
+        for declared in registry.declared(model)
+        if declared.owner is model
+        for relation in declared.relations
+    }
+    for cls in registry.family(model):
+        relations |= {*registry.watchable_relations(cls).values()}
+    for relation in relations:
+        _watched[relation.through].add((model, relation))
+        m2m_changed.connect(_on_change, sender=relation.through, dispatch_uid="chatitive_django")
 
 
 def _on_change(
@@ -52,28 +57,31 @@ def _on_change(
     if using != log_alias() or is_muted():
         return
     moment, _, verb = action.partition("_")
-    found: dict[tuple[type[Model], registry.Relation], Pairs]
+    found: list[tuple[Plan, registry.Relation, Pairs]]
     if moment == "pre":
-        found = {
-            (model, relation): dict(
-                _changing(model, relation, verb, instance.pk, reverse, pk_set, using)
+        found = [
+            (
+                plan,
+                relation,
+                dict(_changing(model, relation, verb, instance.pk, reverse, pk_set, using)),
             )
             for model, relation in _watched[sender]
-        }
+            if (plan := rules.plan_for(model)) is not None and relation in plan.relations
+        ]
         instance.__dict__[_FOUND] = found
         return
-    found = instance.__dict__.pop(_FOUND, {})
-    for (model, relation), pairs in found.items():
+    found = instance.__dict__.pop(_FOUND, [])
+    for plan, relation, pairs in found:
         for keys in chunked(pairs):
             emit(
-                model,
+                plan.model,
                 using,
-                [_transition(model, relation, verb, pk, pairs[pk], using) for pk in keys],
+                [_transition(plan, relation, verb, pk, pairs[pk], using) for pk in keys],
             )
 
 
 def _transition(
-    model: type[Model],
+    plan: Plan,
     relation: registry.Relation,
     verb: str,
     pk: Any,
@@ -82,7 +90,14 @@ def _transition(
 ) -> Transition:
     kind = _KINDS[verb]
     change = Change(None, related) if kind is Kind.ADDED else Change(related, None)
-    return Transition(model=model, pk=pk, using=using, kind=kind, changes={relation.name: change})
+    return Transition(
+        plan=plan,
+        model=plan.model,
+        pk=pk,
+        using=using,
+        kind=kind,
+        changes={relation.name: change},
+    )
 
 
 def _changing(

@@ -15,9 +15,10 @@ from typing import Any
 from django.db import DatabaseError, connections, transaction
 from django.db.models import Model
 
-from .. import registry
+from .. import registry, rules
 from ..events import Kind, differs
 from ..models import log_alias
+from ..plans import Plan, Table
 from .muting import is_covered, is_muted
 from .transitions import Transition, emit, stored_values
 
@@ -56,8 +57,8 @@ def watch_saves(model: type[Model]) -> None:
         def write(force_insert: bool = force_insert, force_update: bool = force_update) -> bool:
             return bool(original(self, raw, cls, force_insert, force_update, using, update_fields))
 
-        plan = registry.plan_for(type(self))
-        if plan is None or cls is None or raw:
+        plan = None if cls is None or raw else rules.plan_for(type(self))
+        if plan is None or cls is None:
             return write()
         table = plan.tables[cls]
         asked = asked_attnames(self, table, update_fields)
@@ -78,20 +79,20 @@ def watch_saves(model: type[Model]) -> None:
 
 
 def asked_attnames(
-    instance: Model, table: registry.Table, update_fields: Collection[str] | None
+    instance: Model, table: Table, update_fields: Collection[str] | None
 ) -> list[str]:
     """The watched columns to which a write may give a value that a trigger asks for."""
     values = instance.__dict__
     return [
-        watched.attname
-        for watched in table.watched
+        column.attname
+        for column in table.columns.values()
         if (
             update_fields is None
-            or watched.name in update_fields
-            or watched.attname in update_fields
-            or watched.field.generated
+            or column.name in update_fields
+            or column.attname in update_fields
+            or column.field.generated
         )
-        and watched.may_become(values.get(watched.attname, _MISSING))
+        and column.may_become(values.get(column.attname, _MISSING))
     ]
 
 
@@ -120,9 +121,7 @@ class _TableWrite:
 class _Save:
     """One save of an instance, seen from one of its tables."""
 
-    def __init__(
-        self, instance: Model, plan: registry.Plan, model: type[Model], using: str
-    ) -> None:
+    def __init__(self, instance: Model, plan: Plan, model: type[Model], using: str) -> None:
         self.instance = instance
         self.plan = plan
         self.model = model
@@ -172,9 +171,9 @@ class _Save:
     def _may_differ(self, attname: str, old: Any) -> bool:
         """Whether the row may hold another value than `old`, as far as the instance knows."""
         value = self.instance.__dict__.get(attname, _MISSING)
-        watched = self.plan.tables[self.model].by_attname[attname]
-        unseen = value is _MISSING or watched.is_written_unseen
-        return unseen or differs(old, watched.converted(value))
+        column = self.plan.tables[self.model].columns[attname]
+        unseen = value is _MISSING or column.is_written_unseen
+        return unseen or differs(old, column.converted(value))
 
     def _written(self, done: _TableWrite) -> None:
         """Note what became of this table; after the last one, tell of the transitions.
@@ -193,6 +192,8 @@ class _Save:
     def _tell(self, writes: Mapping[type[Model], _TableWrite]) -> None:
         for owner, events in self.plan.owners.items():
             if is_covered(owner, registry.stored_key(owner, self._pk(owner))):
+                continue
+            if owner not in writes:  # a rule has come into force between two tables of the save
                 continue
             if writes[owner].inserted:
                 if self.plan.tables[owner].emits_on_insert:
@@ -213,5 +214,7 @@ class _Save:
 
     def _emit(self, owner: type[Model], kind: Kind, before: Mapping[str, Any]) -> None:
         pk = self._pk(owner)
-        transition = Transition(model=owner, pk=pk, using=self.using, kind=kind, before=before)
+        transition = Transition(
+            plan=self.plan, model=owner, pk=pk, using=self.using, kind=kind, before=before
+        )
         emit(owner, self.using, [transition])

@@ -13,6 +13,7 @@ from .. import registry, signals
 from ..dbtime import become_writer
 from ..events import Change, Kind, differs
 from ..models import Notification
+from ..plans import Plan
 from ..statements import once
 from .prepared import SelectByKey, SelectInstance
 
@@ -28,6 +29,7 @@ class Transition:
     def __init__(
         self,
         *,
+        plan: Plan,
         model: type[Model],
         pk: Any,
         using: str,
@@ -35,6 +37,8 @@ class Transition:
         before: Mapping[str, Any] | None = None,
         changes: Mapping[str, Change] | None = None,
     ) -> None:
+        self.declared: tuple[registry.Declared, ...] = plan.owners.get(model, ())
+        """The events that this model's rows may emit."""
         self.model = model
         self.pk = registry.stored_key(model, pk)
         self.using = using
@@ -46,12 +50,6 @@ class Transition:
 
     def __repr__(self) -> str:
         return f"<Transition: {self.model._meta.label} {self.pk} {self.kind.value}>"
-
-    @cached_property
-    def declared(self) -> tuple[registry.Declared, ...]:
-        """The events that this model's rows may emit."""
-        plan = registry.plan_for(self.model)
-        return plan.owners.get(self.model, ()) if plan else ()
 
     def instance(self, model: type[Model] | None = None) -> Model:
         """The row as it is stored now, as the model or a proxy of it, with its related rows."""

@@ -12,8 +12,8 @@ from django.db.models import Model
 from ..events import Event
 from ..paths import Path
 from ..payloads import Constant, paths_in
+from ..walking import NO_PATH, walk
 from .messages import Place
-from .walking import NO_PATH, walk
 
 _SECRET = re.compile(
     r"""^ (?!has_|is_|had_) (.*_)?

@@ -76,6 +76,17 @@ class Notification(models.Model):
     source_id = models.CharField(_("record"), max_length=255, blank=True)
     source_name = models.CharField(_("about"), max_length=255, blank=True)
     event_key = models.CharField(_("declaration"), max_length=400, blank=True)
+    # No constraint in the database: another process may use a rule for a moment after it is
+    # deleted, and every message would wait for whoever edits its rule.
+    rule = models.ForeignKey(
+        "chatitive_django.EventRule",
+        models.SET_NULL,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="notifications",
+        verbose_name=_("rule"),
+    )
     why = models.JSONField(_("why it fired"), default=dict, encoder=DjangoJSONEncoder)
     origin = models.CharField(
         _("origin"), max_length=16, choices=Origin.choices, default=Origin.AUTOMATIC
@@ -131,6 +142,11 @@ class Notification(models.Model):
             models.Index(fields=["subscriber_key", "-created_at"], name="chatitive_by_subscriber"),
             models.Index(
                 fields=["source_model", "source_id", "-created_at"], name="chatitive_by_source"
+            ),
+            models.Index(
+                fields=["rule", "-created_at"],
+                name="chatitive_by_rule",
+                condition=models.Q(rule__isnull=False),
             ),
         ]
 

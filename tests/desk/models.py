@@ -108,6 +108,7 @@ class Order(models.Model):
             phone_number="phone",
         ),
     ]
+    chatitive_fields = ["number", "state", "total", "gift", "phone", "agent_id"]
 
     def __str__(self):
         return f"order {self.number}"
@@ -148,6 +149,7 @@ class Person(models.Model):
         Event("NicknameChanged", when=Changed("nickname"), phone_number="phone"),
         Event("PersonCreated", when=Created(), phone_number="phone"),
     ]
+    chatitive_fields = ["nickname", "phone"]
 
 
 class Job(models.Model):
@@ -240,6 +242,47 @@ class Item(models.Model):
         ),
         Event("ItemCounted", when=Changed("count"), phone_number=Constant("206-555-0166")),
     ]
+    chatitive_fields = ["code", "state", "note", "owner.phone"]
+
+
+class Lead(models.Model):
+    """No code declares an event for it: rules do."""
+
+    class Stage(models.TextChoices):
+        NEW = "new"
+        WON = "won", "Won at last"
+        LOST = "lost"
+
+    title = models.CharField(max_length=80, default="A big one")
+    stage = models.CharField(max_length=20, choices=Stage, default=Stage.NEW)
+    score = models.DecimalField(max_digits=8, decimal_places=2, default=0)
+    due = models.DateField(null=True)
+    urgent = models.BooleanField(default=False)
+    data = models.JSONField(default=dict)
+    secret = models.CharField(max_length=20, default="s3cret")
+    customer = models.ForeignKey(Customer, models.PROTECT)
+    agent = models.ForeignKey(Agent, models.SET_NULL, null=True)
+    tags = models.ManyToManyField(Tag, related_name="leads")
+
+    chatitive_fields = [
+        "title",
+        "stage",
+        "score",
+        "due",
+        "urgent",
+        "data.plan",
+        "customer.phone",
+        "customer.name",
+        "agent.name",
+        "tags",
+        "get_absolute_url",
+    ]
+
+    def __str__(self):
+        return self.title
+
+    def get_absolute_url(self):
+        return f"https://support.yourcompany.com/leads/{self.pk}"
 
 
 class Work(models.Model):

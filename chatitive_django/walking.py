@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.core.exceptions import FieldDoesNotExist
-from django.db.models import BinaryField, FileField, Manager, Model
+from django.db.models import BinaryField, Field, FileField, Manager, Model
 from django.db.models.fields.related import RelatedField
 from django.db.models.fields.reverse_related import ForeignObjectRel, OneToOneRel
 
-from ..paths import suggestion
+from .paths import suggestion
+
+AnyField: TypeAlias = "Field[Any, Any]"
 
 NO_PATH = "it is no path: write names with dots, as in 'agent.name'."
 
@@ -34,6 +36,24 @@ def walk(model: type[Model], path: str) -> Walk:
     if not all(parts):
         return Walk(NO_PATH)
     return _walk(model, parts[0], parts[1:], path)
+
+
+def field_at(model: type[Model], path: str) -> AnyField | None:
+    """The stored field whose value a path gives; `None` where it gives anything else."""
+    *crossed, last = path.split(".")
+    for part in crossed:
+        field = _field(model, part)
+        if field is None or not _is_joinable(field, part) or not _is_model(field.related_model):
+            return None
+        model = field.related_model
+    field = _field(model, last)
+    if not isinstance(field, Field) or field.column is None:
+        return None
+    return field if not field.is_relation or _is_column(field, last) else None
+
+
+def _is_model(related: Any) -> bool:
+    return isinstance(related, type) and issubclass(related, Model)
 
 
 def _walk(model: type[Model], part: str, rest: list[str], path: str) -> Walk:
