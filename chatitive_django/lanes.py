@@ -14,6 +14,8 @@ from .outcomes import Result
 
 MANY_PASSED_OVER = 100
 """Rows that wait behind others of their subscriber: so many aren't looked at in each claim."""
+LOOKED_AT = 10_000
+"""Rows among which those subscribers are looked for that have more to come."""
 LONGEST_SHARE = 20
 """Looking at all of them again takes at most one part in so many of a worker's time."""
 
@@ -31,6 +33,7 @@ class Lane:
         self._breaker = Breaker()
         self._place: log.Place | None = None
         self._look_again_at = 0.0
+        self._waiting: set[str] = set()
         self._ended: set[str] = set()
 
     def claim(self, limit: int, lease: timedelta) -> list[Notification]:
@@ -39,8 +42,9 @@ class Lane:
             self._place = None
         if self._place is None:
             return self._claim_from_the_start(limit, lease)
-        keys = [self._ended.pop() for _ in range(min(limit, len(self._ended)))]
-        rows = log.claim_next(self.alias, keys, lease)
+        rows: list[Notification] = []
+        while self._ended and len(rows) < limit:
+            rows += log.claim_next(self.alias, self._ended.pop(), lease)
         if len(rows) < limit:
             beyond = log.claim(self.alias, limit - len(rows), lease, after=self._place)
             if len(beyond) < limit - len(rows):
@@ -56,11 +60,12 @@ class Lane:
         took = time.monotonic() - began
         if len(rows) == limit and began >= self._look_again_at:
             self._look_again_at = began + max(1.0, took * LONGEST_SHARE)
-            self._ended.clear()
             last = _place(rows)
-            waiting = log.passed_over(self.alias, last, at_most=MANY_PASSED_OVER)
-            if waiting >= MANY_PASSED_OVER:
+            passed_over = log.passed_over(self.alias, last, at_most=LOOKED_AT)
+            if passed_over.total() >= MANY_PASSED_OVER:
                 self._place = last
+                self._waiting = set(passed_over)
+                self._ended.clear()
         return rows
 
     def claim_probe(self, lease: timedelta) -> list[Notification]:
@@ -73,7 +78,7 @@ class Lane:
 
     def judge(self, row: Notification, result: Result) -> Verdict:
         """What a call's result tells of the channel."""
-        if row.order_key is not None and self._place is not None:
+        if self._place is not None and row.order_key in self._waiting:
             self._ended.add(row.order_key)
         return self._breaker.judge(result, row.subscriber_key)
 

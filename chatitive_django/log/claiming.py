@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -82,13 +83,15 @@ def claim(
     return statement.execute(channel=channel, available_at=after.available_at, id=after.id)
 
 
-def claim_next(channel: str, order_keys: Iterable[str], lease: timedelta) -> list[Notification]:
-    """Take the rows that are first now for these subscribers, where they are due."""
-    firsts = [_unfinished(key).values_list("id", flat=True).first() for key in order_keys]
-    ids = [pk for pk in firsts if pk is not None]
-    if not ids:
-        return []
-    return _Claim(_flowing().filter(id__in=ids), lease).execute(channel=channel)
+def claim_next(channel: str, order_key: str, lease: timedelta) -> list[Notification]:
+    """Take the row that is first now for a subscriber, if it is due."""
+    first = _unfinished(Slot("order_key", Notification, "order_key")).values("id")[:1]
+    statement = once(
+        log_alias(),
+        (claim_next, lease),
+        lambda: _Claim(_flowing().filter(id=Subquery(first)), lease),
+    )
+    return statement.execute(channel=channel, order_key=order_key)
 
 
 def claim_probe(channel: Channel, lease: timedelta) -> list[Notification]:
@@ -97,12 +100,16 @@ def claim_probe(channel: Channel, lease: timedelta) -> list[Notification]:
     return _Claim(rows[:1], lease).execute()
 
 
-def passed_over(channel: str, place: Place, *, at_most: int) -> int:
-    """How many rows before a place wait for others of their subscriber, counted so far."""
-    earlier = _rows().filter(
-        status=Status.PENDING, channel=channel, available_at__lte=place.available_at
+def passed_over(channel: str, place: Place, *, at_most: int) -> Counter[str]:
+    """The order keys of the first so many rows before a place, which wait for others of theirs."""
+    earlier = (
+        _rows()
+        .filter(status=Status.PENDING, channel=channel, available_at__lte=place.available_at)
+        .exclude(available_at=place.available_at, id__gte=place.id)
+        .exclude(order_key=None)
+        .order_by("available_at", "id")
     )
-    return earlier.filter(~Q(available_at=place.available_at, id__gte=place.id))[:at_most].count()
+    return Counter(map(str, earlier.values_list("order_key", flat=True)[:at_most]))
 
 
 def _flowing(*, beyond: bool = False) -> QuerySet[Notification]:
