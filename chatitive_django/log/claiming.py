@@ -166,7 +166,7 @@ class _Claim:
             params = [*self._set_params, *self._params]
             taken = self._made(self._fetch(self._update, params, values))
             return sorted(taken, key=lambda row: (row.available_at, row.pk))
-        with transaction.atomic(using=self._using):
+        with transaction.atomic(using=self._using, savepoint=False):
             become_writer(Notification, self._using)
             taken = self._made(self._fetch(self._select, self._params, values))
             if taken:

@@ -51,7 +51,7 @@ def settle(settlements: Collection[Settlement], *, again: bool = False) -> list[
     given as well, and not stored twice.
     """
     using = log_alias()
-    with transaction.atomic(using=using):
+    with transaction.atomic(using=using, savepoint=False):
         become_writer(Notification, using)
         known = [each for each in settlements if _is_stored(each)] if again else []
         settlements = [each for each in settlements if each not in known]
