@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
-from functools import partial
 from typing import Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.core.files import File
 from django.db import DatabaseError, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
 from ..events import Added, Changed, Created, Event, Removed, Trigger
@@ -216,7 +217,7 @@ def write(rows: Collection[Notification], using: str) -> None:
         if notification_recorded.has_listeners(Notification):
             public_ids = [row.public_id for row in rows]
             transaction.on_commit(
-                partial(_tell_recorded, public_ids, using), using=using, robust=True
+                lambda: _tell_recorded(public_ids, using), using=using, robust=True
             )
 
 
@@ -226,10 +227,28 @@ def _tell_recorded(public_ids: Collection[UUID], using: str) -> None:
         notification_recorded.send_robust(sender=Notification, notification=row, using=using)
 
 
+class _Wake:
+    """Tells of a commit once, however many of its rows ask for it."""
+
+    def __init__(self, using: str) -> None:
+        self.using = using
+        self.told = False
+
+    def tell(self) -> None:
+        if not self.told:
+            self.told = True
+            notifications_committed.send(sender=Notification, using=self.using)
+
+
+_wakes: WeakKeyDictionary[BaseDatabaseWrapper, _Wake] = WeakKeyDictionary()
+
+
 def tell_on_commit(using: str) -> None:
     """Have delivery woken when the open transaction commits."""
-    transaction.on_commit(
-        partial(notifications_committed.send, sender=Notification, using=using),
-        using=using,
-        robust=True,
-    )
+    connection = transaction.get_connection(using)
+    wake = _wakes.get(connection)
+    if wake is None or wake.told:
+        wake = _wakes[connection] = _Wake(using)
+    # Each row asks, for a savepoint may roll back and take its own request along. What is asked for
+    # needs a name: without one Django 5.2 fails where it logs that it has failed.
+    transaction.on_commit(wake.tell, using=using, robust=True)

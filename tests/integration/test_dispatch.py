@@ -7,11 +7,13 @@ import threading
 
 import pytest
 from django.core.signals import request_started
-from django.db import connections
+from django.db import connections, transaction
+from django.test import TestCase
 
 from chatitive_django import notify
-from chatitive_django.dispatch import EmbeddedDispatcher, get_dispatcher
+from chatitive_django.dispatch import Dispatcher, EmbeddedDispatcher, get_dispatcher
 from chatitive_django.models import Notification
+from chatitive_django.signals import notification_recorded, notifications_committed
 from chatitive_django.worker import Worker
 from tests.acceptance.processes import wait_until
 from tests.fault_server import FaultServer, answer, closed_port
@@ -103,3 +105,83 @@ def test_a_dispatcher_of_ones_own_is_named_by_its_path(settings):
         "DISPATCHER": "chatitive_django.dispatch.WorkerDispatcher",
     }
     assert type(get_dispatcher()).__name__ == "WorkerDispatcher"
+
+
+class Counted(Dispatcher):
+    """Counts how often it is woken."""
+
+    def __init__(self) -> None:
+        self.wakes = 0
+
+    def wake(self) -> None:
+        self.wakes += 1
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    dispatcher = Counted()
+    monkeypatch.setattr("chatitive_django.dispatch.get_dispatcher", lambda: dispatcher)
+    return dispatcher
+
+
+def record():
+    return notify("Hello", phone_number="206-555-0100")
+
+
+def test_a_transaction_wakes_once_when_it_commits_however_many_events_it_recorded(counted):
+    with transaction.atomic():
+        for _ in range(5):
+            record()
+        assert counted.wakes == 0
+    assert counted.wakes == 1
+    record()
+    assert counted.wakes == 2
+
+
+def test_what_is_rolled_back_wakes_nobody_and_takes_no_wake_of_others_along(counted):
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        record()
+        raise ZeroDivisionError
+    assert counted.wakes == 0
+    with transaction.atomic():
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            record()
+            raise ZeroDivisionError
+        record()
+    assert counted.wakes == 1
+
+
+def test_a_test_that_runs_the_commit_s_callbacks_of_a_block_wakes_for_what_it_recorded(counted):
+    with transaction.atomic():
+        record()
+        for wakes in (1, 2):
+            with TestCase.captureOnCommitCallbacks(execute=True):
+                record()
+            assert counted.wakes == wakes
+
+
+def test_a_receiver_that_fails_at_the_commit_breaks_no_write(counted):
+    def fail(**kwargs):
+        raise ZeroDivisionError
+
+    notifications_committed.connect(fail, sender=Notification)
+    try:
+        record()
+    finally:
+        notifications_committed.disconnect(fail, sender=Notification)
+    assert Notification.objects.count() == 1
+
+
+def test_what_runs_at_the_commit_has_the_name_by_which_django_tells_of_a_failure(counted):
+    def receive(**kwargs):
+        pass
+
+    notification_recorded.connect(receive, sender=Notification)
+    try:
+        with transaction.atomic():
+            record()
+            callbacks = [callback for _, callback, _ in transaction.get_connection().run_on_commit]
+    finally:
+        notification_recorded.disconnect(receive, sender=Notification)
+    assert len(callbacks) == 2
+    assert all(callback.__qualname__ for callback in callbacks)
