@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from django.apps import AppConfig, apps
+from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import request_started
 from django.db.models import Model
 from django.db.models.signals import class_prepared, post_migrate
@@ -27,6 +30,8 @@ class ChatitiveConfig(AppConfig):
         )
         signals.rules_written.connect(rules.on_rules_written, dispatch_uid="chatitive_django")
         post_migrate.connect(rules.on_migrated, sender=self, dispatch_uid="chatitive_django rules")
+        with suppress(ImproperlyConfigured):  # a check tells
+            dispatch.get_dispatcher()  # now, for an engine's worker must know its task by name
         request_started.connect(dispatch.on_request_started, dispatch_uid="chatitive_django")
         for model in apps.get_models(include_auto_created=True):
             watch(model)

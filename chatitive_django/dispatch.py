@@ -127,6 +127,11 @@ DISPATCHERS: dict[str, type[Dispatcher]] = {
     "immediate": ImmediateDispatcher,
     "worker": WorkerDispatcher,
 }
+# By path, for each needs a library that most projects don't have.
+ENGINES = {
+    "celery": "chatitive_django.contrib.celery.CeleryDispatcher",
+    "tasks": "chatitive_django.contrib.tasks.TasksDispatcher",
+}
 
 
 def get_dispatcher() -> Dispatcher:
@@ -139,11 +144,11 @@ def _make(name: str) -> Dispatcher:
     if name in DISPATCHERS:
         return DISPATCHERS[name]()
     try:
-        found = import_string(name)
+        found = import_string(ENGINES.get(name, name))
     except ImportError:
         raise InvalidSetting(
             f'CHATITIVE["DISPATCHER"] is {name!r}, which can\'t be imported. '
-            f"{did_you_mean(name, list(DISPATCHERS))}"
+            f"{did_you_mean(name, [*DISPATCHERS, *ENGINES])}"
         ) from None
     if not (isinstance(found, type) and issubclass(found, Dispatcher)):
         raise InvalidSetting(f'CHATITIVE["DISPATCHER"] is {name!r}, which is no Dispatcher.')

@@ -30,6 +30,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "chatitive_django",
     "chatitive_django.sandbox",
+    "django_tasks_db",
     "tests.desk",
     "tests.fields_app",
 ]
@@ -96,6 +97,8 @@ DATABASES = {
     },
 }
 DATABASES = {"default": DATABASES[VENDOR]}
+
+TASKS = {"default": {"BACKEND": os.environ.get("TASKS_BACKEND", "django_tasks_db.DatabaseBackend")}}
 
 CHATITIVE = {
     "API_URLS": {

@@ -8,13 +8,14 @@ from __future__ import annotations
 from django.core import checks
 
 from .declarations import check_declarations, check_rule_fields, check_shapes
-from .settings import check_channels, check_django, check_settings, check_sqlite
+from .settings import check_channels, check_django, check_settings, check_sqlite, check_tasks
 
 CHECKS = (
     check_settings,
     check_channels,
     check_django,
     check_sqlite,
+    check_tasks,
     check_shapes,
     check_declarations,
     check_rule_fields,

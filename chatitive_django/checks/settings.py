@@ -109,3 +109,26 @@ def check_sqlite(app_configs: Apps, **kwargs: Any) -> Messages:
             id="chatitive_django.W001",
         )
     ]
+
+
+def check_tasks(app_configs: Apps, **kwargs: Any) -> Messages:
+    """W004: no worker of django.tasks delivers, but the request itself or nobody."""
+    try:
+        dispatcher = conf.settings.DISPATCHER
+    except ImproperlyConfigured:
+        return []  # check_settings tells
+    backends: Any = getattr(django_settings, "TASKS", {})
+    backend = backends.get("default", {}).get("BACKEND", "ImmediateBackend")
+    without_worker = backend.endswith(("ImmediateBackend", "DummyBackend"))
+    if dispatcher != "tasks" or not without_worker or django_settings.DEBUG:
+        return []
+    return [
+        checks.Warning(
+            'CHATITIVE["DISPATCHER"] is "tasks", and no worker runs what TASKS["default"] takes.',
+            hint=(
+                "The ImmediateBackend, which is Django's default, delivers within the request "
+                "that made the change, and the DummyBackend delivers nothing."
+            ),
+            id="chatitive_django.W004",
+        )
+    ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .claiming import Place, claim, claim_next, claim_probe, due, passed_over
 from .settling import Settlement, settle, tell_settled
-from .sweeping import AT_ONCE, expire, rescue
+from .sweeping import AT_ONCE, expire, rescue, work_waits
 
 __all__ = [
     "AT_ONCE",
@@ -23,4 +23,5 @@ __all__ = [
     "rescue",
     "settle",
     "tell_settled",
+    "work_waits",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.db import connections, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
@@ -22,6 +24,17 @@ AT_ONCE = 1000
 
 def _rows() -> QuerySet[Notification]:
     return Notification.objects.using(log_alias())
+
+
+def work_waits(channels: Collection[str]) -> bool:
+    """Whether a delivery by these channels, or its sweep, may find something to do."""
+    pending = _rows().filter(status=Status.PENDING)
+    sending = _rows().filter(status=Status.SENDING)
+    return (
+        pending.filter(channel__in=channels, available_at__lte=DatabaseNow()).exists()
+        or sending.filter(leased_until__lt=DatabaseNow()).exists()
+        or pending.filter(expires_at__lte=DatabaseNow()).exists()
+    )
 
 
 def rescue() -> int:

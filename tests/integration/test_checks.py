@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from importlib.util import find_spec
 from pathlib import Path as File
 
 import pytest
@@ -40,6 +41,7 @@ from tests.fields_app.models import (
 
 URL = "chatitive://SID:s3cr3t@api.essential.to/p03Gjl8Uzn0RkZSpHXHnrw"
 PHONE = Constant("206-555-0100")
+TASKS = "django.tasks" if find_spec("django.tasks") else "django_tasks"
 
 
 def messages():
@@ -110,6 +112,26 @@ def test_sqlite_is_asked_to_begin_transactions_as_the_writer(configure):
         assert found() == []
     finally:
         options["transaction_mode"] = mode
+
+
+@pytest.mark.parametrize(
+    ("backend", "numbers"),
+    [
+        (f"{TASKS}.backends.immediate.ImmediateBackend", ["W004"]),
+        (f"{TASKS}.backends.dummy.DummyBackend", ["W004"]),
+        (None, ["W004"]),
+        ("django_tasks_db.DatabaseBackend", []),
+    ],
+)
+def test_tasks_without_a_worker_are_told_of_in_production(configure, settings, backend, numbers):
+    configure(DISPATCHER="tasks")
+    settings.TASKS = {"default": {"BACKEND": backend}} if backend else {}
+    assert [number for number, _ in found()] == numbers
+    settings.DEBUG = True
+    assert found() == []
+    settings.DEBUG = False
+    configure(DISPATCHER="worker")
+    assert found() == []
 
 
 # Events

@@ -1,0 +1,1 @@
+"""What runs chatitive_django on the engines of others."""
