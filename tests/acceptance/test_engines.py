@@ -58,6 +58,8 @@ class Broker:
     def __init__(self, url: str, queue: str) -> None:
         self.url = url
         self.queue = queue
+        with self._channel():
+            pass  # it is there, or the test fails
 
     def purge(self) -> int:
         """Lose the messages that wait; gives their number."""
@@ -80,6 +82,7 @@ class Broker:
         if self.url.startswith("redis"):
             options = {"global_keyprefix": f"{self.queue}:"}
         with kombu.Connection(self.url, transport_options=options) as broker:
+            broker.ensure_connection(max_retries=1)
             yield broker.default_channel
 
 
