@@ -19,7 +19,22 @@ from ..statements import LateNow, Slot, bound, once, updates_return_rows
 
 Status = Notification.Status
 
-_FIELDS = Notification._meta.concrete_fields
+_NOT_NEEDED = {
+    "reason",
+    "explanation",
+    "why",
+    "expires_at",
+    "leased_until",
+    "created_at",
+    "finished_at",
+    "scrubbed_at",
+    "source_name",
+    "origin",
+    "resend_of",
+}
+"""What no delivery reads; a receiver of a signal that does has it fetched."""
+_FIELDS = [field for field in Notification._meta.concrete_fields if field.name not in _NOT_NEEDED]
+_NAMES = [field.name for field in _FIELDS]
 _ATTNAMES = [field.attname for field in _FIELDS]
 _CHANNEL: Any = Slot("channel", Notification, "channel")
 
@@ -134,8 +149,9 @@ class _Claim:
         self._using = using = log_alias()
         connection = connections[using]
         quote = connection.ops.quote_name
-        self._model_rows: Any = _rows().query.get_compiler(using)
-        self._model_rows.as_sql()
+        self._reader: Any = _rows().only(*_NAMES).query.get_compiler(using)
+        self._reader.as_sql()
+        self._converters = self._reader.get_converters([each[0] for each in self._reader.select])
         features = connection.features
         if features.has_select_for_update:
             rows = rows.select_for_update(skip_locked=features.has_select_for_update_skip_locked)
@@ -149,7 +165,7 @@ class _Claim:
         self._set_params = [Status.SENDING.value, Slot("token", Notification, "lease_token"), until]
         self._returns = updates_return_rows(connection)
         with transaction.atomic(using=using):  # Django compiles no locking read outside of one
-            chosen_rows = rows.values("id") if self._returns else rows
+            chosen_rows = rows.values("id") if self._returns else rows.only(*_NAMES)
             self._select, self._params = chosen_rows.query.get_compiler(using).as_sql()
         if not self._returns:
             return
@@ -181,8 +197,8 @@ class _Claim:
 
     def _made(self, found: Any) -> list[Notification]:
         return [
-            Notification.from_db(self._using, _ATTNAMES, row)
-            for row in self._model_rows.results_iter([found], tuple_expected=True)
+            Notification.from_db(self._using, _ATTNAMES, list(row))
+            for row in self._reader.apply_converters(found, self._converters)
         ]
 
     def _take(self, rows: list[Notification], values: dict[str, Any]) -> None:
