@@ -65,6 +65,12 @@ class Forked:
     def send(self, number: int) -> None:
         os.kill(self.pid, number)
 
+    @property
+    def asleep(self) -> bool:
+        """Whether SIGSTOP has stopped it."""
+        state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state == "T"
+
     def exit_code(self) -> int:
         """The exit code once it has ended, minus the signal's number where one ended it."""
         code = self.nursery.order(wait=self.pid)

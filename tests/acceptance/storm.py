@@ -6,9 +6,6 @@
         storm.calm()
     storm.aftermath().holds()
 
-What the server received is the truth that the log is held against. The promises are the methods of
-`Aftermath`, one each.
-
 Environment: STORM_SIZE=10 makes every storm ten times as long; STORM_SEED repeats the random
 choices of a run, whose seed is among its figures; STORM_FIGURES names a directory where each storm
 leaves its figures as a line of JSON, which pytest prints at its end too.
@@ -20,23 +17,28 @@ import os
 import random
 import signal
 import time
-from collections import Counter, defaultdict
-from functools import cached_property
-from typing import Any, Self
+from typing import Self
 
-from chatitive_django.models import Attempt, Notification
+from chatitive_django.models import Notification
+from tests.acceptance.aftermath import Aftermath
 from tests.acceptance.nursery import Forked, Nursery
 from tests.acceptance.processes import python, wait_until
 from tests.factories import CustomerFactory, NotificationFactory, TicketFactory
-from tests.fault_server import Behaviour, FaultServer, Peer, Received, response
+from tests.fault_server import (
+    Behaviour,
+    FaultServer,
+    Peer,
+    close_at_once,
+    reset_after,
+    reset_at_once,
+    response,
+)
 
 SIZE = float(os.environ.get("STORM_SIZE", "1"))
 SEED = int(os.environ.get("STORM_SEED") or random.randrange(1_000_000))
 
 Status = Notification.Status
 UNFINISHED = [Status.PENDING, Status.SENDING]
-COME_AGAIN = {401, 403, 408, 425, 429, 500, 503}
-"""The answers after which the same request may be sent again: it was not taken."""
 
 LEASE, CALL_TIMEOUT, CONCURRENCY = 2.0, 1.0, 4
 READY = "SIGTERM finishes what is in hand"
@@ -80,8 +82,12 @@ class Storm:
     ) -> None:
         self.random = random.Random(SEED)
         self.server = FaultServer(*script)
+        self.concurrency = CONCURRENCY
+        self.call_timeout = float(str(chatitive.get("CALL_TIMEOUT", CALL_TIMEOUT)))
         self.on_ambiguous = on_ambiguous
         self.kills = 0
+        self.naps = 0
+        self.seed = SEED
         self._nursery = nursery
         self._settings = {
             "API_URLS": {"default": f"chatitive+http://SID:TOKEN@localhost:{self.server.port}/C"},
@@ -121,6 +127,26 @@ class Storm:
         arguments = ["chatitive", "--skip-checks", "worker"]
         return self._nursery.manage(*arguments, code=QUICK + code, **self._settings)
 
+    def start_ready_worker(self, code: str = "") -> Forked:
+        """Start a worker, and wait until it ends in good order where it is asked to."""
+        ready = self.output.count(READY)
+        worker = self.start_worker(code)
+        wait_until(lambda: self.output.count(READY) > ready)
+        return worker
+
+    def suspend(self, worker: Forked) -> None:
+        """Have a worker sleep, wherever it stands."""
+        worker.send(signal.SIGSTOP)
+        self.expect_sleep(worker)
+
+    def expect_sleep(self, worker: Forked) -> None:
+        """Wait for a worker to be asleep, whoever sent it to sleep."""
+        wait_until(lambda: worker.asleep)
+        self.naps += 1
+
+    def wake(self, worker: Forked) -> None:
+        worker.send(signal.SIGCONT)
+
     def kill(self, worker: Forked) -> None:
         worker.send(signal.SIGKILL)
         self.expect_death(worker)
@@ -148,9 +174,7 @@ class Storm:
 
     def calm(self) -> None:
         """Let one last worker finish what the storm left."""
-        ready = self.output.count(READY)
-        worker = self.start_worker()
-        wait_until(lambda: self.output.count(READY) > ready)
+        worker = self.start_ready_worker()
         self.wait_for_calm()
         self.stop(worker)
 
@@ -184,144 +208,6 @@ class Writers:
         assert sorted(int(pk) for (pk,) in rows) == saved
 
 
-class Aftermath:
-    """The log beside what the server received; each promise is a method that fails if broken."""
-
-    def __init__(self, storm: Storm) -> None:
-        self.storm = storm
-        self.rows = list(Notification.objects.order_by("id"))
-        self.attempts: dict[int, list[Attempt]] = defaultdict(list)
-        for attempt in Attempt.objects.order_by("id"):
-            self.attempts[attempt.notification_id].append(attempt)
-        self.received: dict[str, list[Received]] = defaultdict(list)
-        for request in sorted(storm.server.requests, key=lambda request: request.at):
-            if key := request.headers.get("idempotency-key"):
-                self.received[key].append(request)
-
-    def holds(self) -> None:
-        self.nothing_is_lost()
-        self.nothing_was_sent_that_is_not_in_the_log()
-        self.accepted_means_received_whole()
-        self.each_row_ends_as_its_answers_say()
-        self.nothing_is_repeated_without_need()
-        self.subscribers_get_theirs_in_order()
-
-    def nothing_is_lost(self) -> None:
-        ends = {Status.ACCEPTED, Status.REJECTED, Status.UNKNOWN}
-        assert [row for row in self.rows if row.status not in ends] == []
-        assert all(row.lease_token is None and row.finished_at for row in self.rows)
-
-    def nothing_was_sent_that_is_not_in_the_log(self) -> None:
-        assert set(self.received) <= {str(row.public_id) for row in self.rows}
-
-    def accepted_means_received_whole(self) -> None:
-        for row in self.rows:
-            taken = [each for each in self.of(row) if each.whole and succeeded(each)]
-            assert row.status != Status.ACCEPTED or taken, self.story(row)
-
-    def each_row_ends_as_its_answers_say(self) -> None:
-        """Unless its worker was lost with the answer, which only leaves it in doubt."""
-        for row in self.rows:
-            requests, attempts = self.of(row), self.attempts[row.pk]
-            if row.pk in self.rescued:
-                assert row.status != Status.REJECTED or is_refusal(requests[-1]), self.story(row)
-                continue
-            answers = [each.answered for each in requests if each.answered]
-            assert [each.http_status for each in attempts if each.http_status] == answers, (
-                self.story(row)
-            )
-            if any(map(succeeded, requests)):
-                end = Status.ACCEPTED
-            elif requests and is_refusal(requests[-1]):
-                end = Status.REJECTED
-            else:
-                assert attempts[-1].outcome == "may_have_arrived" or answers.count(500) == 5
-                end = Status.UNKNOWN
-            assert row.status == end, self.story(row)
-
-    def nothing_is_repeated_without_need(self) -> None:
-        """With "hold" never, with "retry" no oftener than faults and lost workers left doubt."""
-        for row in self.rows:
-            assert row.on_ambiguous == "retry" or not self.repeated(row), self.story(row)
-        assert self.repeats <= self.doubts
-
-    def subscribers_get_theirs_in_order(self) -> None:
-        """Nothing arrives after a later message for the same subscriber, repeats included."""
-        arrived = sorted(
-            (request.at, row.pk, row.order_key)
-            for row in self.rows
-            if row.order_key
-            for request in self.of(row)
-            if request.whole
-        )
-        latest: dict[str, int] = {}
-        for _, pk, subscriber in arrived:
-            assert latest.get(subscriber, 0) <= pk, f"{pk} after {latest[subscriber]}"
-            latest[subscriber] = pk
-
-    def each_row_was_accepted_at_once(self) -> None:
-        assert {row.status for row in self.rows} == {Status.ACCEPTED}
-        assert len(self.storm.server.requests) == len(self.rows)
-
-    def of(self, row: Notification) -> list[Received]:
-        """The requests for a row, in the order in which they arrived."""
-        return self.received[str(row.public_id)]
-
-    @cached_property
-    def rescued(self) -> set[int]:
-        """The rows that lost their worker at least once."""
-        return {
-            attempt.notification_id
-            for attempts in self.attempts.values()
-            for attempt in attempts
-            if attempt.outcome == Attempt.LEASE_RAN_OUT
-        }
-
-    def repeated(self, row: Notification) -> int:
-        """How often a row's request arrived again though it may have been taken before."""
-        whole = [request for request in self.of(row) if request.whole]
-        return sum(request.answered not in COME_AGAIN for request in whole[:-1])
-
-    @cached_property
-    def repeats(self) -> int:
-        return sum(map(self.repeated, self.rows))
-
-    @cached_property
-    def doubts(self) -> int:
-        """The requests that the server left without an answer, and those that kills may have."""
-        unanswered = sum(request.answered is None for request in self.storm.server.requests)
-        return unanswered + self.storm.kills * CONCURRENCY
-
-    def story(self, row: Notification) -> str:
-        """What became of a row, for a failed assertion."""
-        answers = [(each.whole, each.answered) for each in self.of(row)]
-        tries = [(each.number, each.outcome, each.http_status) for each in self.attempts[row.pk]]
-        return f"#{row.pk} {row.status} {row.reason}: tried {tries}, received {answers}"
-
-    def figures(self) -> dict[str, Any]:
-        """What the storm measured."""
-        return {
-            "seed": SEED,
-            "rows": len(self.rows),
-            **Counter(sorted(row.status for row in self.rows)),
-            "requests": len(self.storm.server.requests),
-            "whole": sum(request.whole for request in self.storm.server.requests),
-            "kills": self.storm.kills,
-            "rescued": len(self.rescued),
-            "repeats": self.repeats,
-            "doubts": self.doubts,
-        }
-
-
-def succeeded(request: Received) -> bool:
-    return request.answered is not None and 200 <= request.answered < 300
-
-
-def is_refusal(request: Received) -> bool:
-    status = request.answered or 0
-    return 400 <= status < 500 and status not in COME_AGAIN
-
-
 def unhurried(longest: float) -> Behaviour:
     """Accept each request after a random while, so that calls overtake each other."""
 
@@ -329,5 +215,40 @@ def unhurried(longest: float) -> Behaviour:
         while peer.read_request():
             peer.server.stopped.wait(random.uniform(0, longest))
             peer.send(response(202))
+
+    return behave
+
+
+MOODS: list[tuple[float, bytes, Behaviour | None]] = [
+    (14, response(202), None),
+    (2, response(500), None),
+    (1, response(503), None),
+    (0.5, response(429), None),
+    (0.5, response(400), None),
+    (0.5, response(502), None),
+    (1, b"HTTP/1.1 202 Accepted\r\nContent-Ty", close_at_once),
+    (1, b"HTTP/1.1 202 Accepted\r\nContent-Length: 9\r\n\r\nhalf", Peer.reset),
+    (0.2, b"HTTP/1.1 202 Accepted\r\nContent-Length: 9\r\n\r\nhalf", Peer.stall),
+    (1, b"HTTP/1.", close_at_once),
+    (1, b"", close_at_once),
+    (1, b"", Peer.reset),
+    (0.5, b"", Peer.stall),
+]
+"""How often it says what to a request, and what it does then, if not wait for the next."""
+
+
+def moody() -> Behaviour:
+    """Treat each connection, and each request, as chance will have it."""
+    chance = random.Random(SEED)
+
+    def behave(peer: Peer) -> None:
+        if chance.random() < 0.1:
+            return chance.choice([reset_at_once, reset_after(20)])(peer)
+        while peer.read_request():
+            [(_, said, then)] = chance.choices(MOODS, [weight for weight, _, _ in MOODS])
+            peer.send(said)
+            if then is not None:
+                return then(peer)
+        return None
 
     return behave

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from tests.acceptance.storm import SIZE, Storm, Writers, unhurried
+from chatitive_django.models import Notification
+from tests.acceptance.storm import SIZE, Storm, Writers, moody, unhurried
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -43,3 +46,67 @@ def test_eight_workers_race_and_each_subscriber_gets_theirs_in_order(nursery, te
     tell(aftermath.figures())
     aftermath.holds()
     aftermath.each_row_was_accepted_at_once()
+
+
+def test_workers_ended_by_sigterm_under_load_leave_nothing_in_hand(nursery, tell):
+    with Storm(nursery, unhurried(0.1), LEASE=60) as storm:
+        workers = [storm.start_ready_worker() for _ in range(3)]
+        in_hand = 0
+        for _ in range(round(14 * SIZE)):
+            if storm.unfinished() < 50:
+                storm.record(50)
+            storm.random_pause(0.2)
+            in_hand += sending()
+            storm.stop(workers.pop(storm.random.randrange(3)))
+            workers.append(storm.start_ready_worker())
+        storm.stop(*workers)
+        assert sending() == 0
+        storm.calm()
+    aftermath = storm.aftermath()
+    tell({**aftermath.figures(), "in hand": in_hand})
+    aftermath.holds()
+    aftermath.each_row_was_accepted_at_once()
+    assert in_hand > 0
+    assert not aftermath.rescued
+
+
+@pytest.mark.parametrize("on_ambiguous", ["hold", "retry"])
+def test_workers_that_sleep_past_their_leases_repeat_nothing_when_they_wake(
+    nursery, tell, on_ambiguous
+):
+    quick = {"LEASE": 1.6, "CALL_TIMEOUT": 0.7}
+    with Storm(nursery, unhurried(0.1), on_ambiguous=on_ambiguous, **quick) as storm:
+        workers = [storm.start_ready_worker() for _ in range(3)]
+        for _ in range(round(3 * SIZE)):
+            storm.record(100)
+            storm.random_pause(0.3)
+            sleepers = storm.random.sample(workers, 2)
+            for sleeper in sleepers:
+                storm.suspend(sleeper)
+            time.sleep(2.1)
+            for sleeper in sleepers:
+                storm.wake(sleeper)
+        storm.wait_for_calm()
+        storm.stop(*workers)
+    aftermath = storm.aftermath()
+    tell(aftermath.figures())
+    aftermath.holds()
+    assert aftermath.rescued
+
+
+@pytest.mark.parametrize("on_ambiguous", ["hold", "retry"])
+def test_a_server_in_every_bad_mood_loses_nothing_and_repeats_nothing(nursery, tell, on_ambiguous):
+    quick = {"LEASE": 60, "PROBE_INTERVAL": 0.2}
+    with Storm(nursery, moody(), on_ambiguous=on_ambiguous, **quick) as storm:
+        storm.record(round(400 * SIZE))
+        workers = [storm.start_worker() for _ in range(3)]
+        storm.wait_for_calm()
+        storm.stop(*workers)
+    aftermath = storm.aftermath()
+    tell(aftermath.figures())
+    aftermath.holds()
+    assert not aftermath.rescued
+
+
+def sending():
+    return Notification.objects.filter(status="sending").count()

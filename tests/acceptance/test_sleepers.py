@@ -1,0 +1,147 @@
+"""A worker that sleeps past its lease, and what it may still do when it wakes."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from chatitive_django import channels, log
+from chatitive_django.models import Attempt, Notification
+from tests.acceptance.processes import wait_until
+from tests.acceptance.storm import Storm
+from tests.factories import NotificationFactory
+from tests.fault_server import answer, response
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+BRIEF = {"LEASE": 1.2, "CALL_TIMEOUT": 0.6}
+UNHEARD = answer(202, delay=0.3)
+"""Answers when the worker that asked has been put to sleep."""
+
+SLEEP_BEFORE_POSTING = """
+import threading
+from chatitive_django.worker import Worker
+
+post = Worker._post
+def sleep_and_post(worker, job):
+    Worker._post = post
+    signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+    return post(worker, job)
+Worker._post = sleep_and_post
+"""
+
+
+def sleep_while_it_waits(storm):
+    """Start a worker that falls asleep over its first call, which is answered meanwhile."""
+    worker = storm.start_ready_worker()
+    wait_until(lambda: any(request.whole for request in storm.server.requests))
+    time.sleep(0.1)  # until it waits for the answer
+    storm.suspend(worker)
+    return worker
+
+
+def row():
+    return Notification.objects.get()
+
+
+def outcomes():
+    return list(Attempt.objects.order_by("id").values_list("outcome", flat=True))
+
+
+def test_the_proof_of_a_sleeper_ends_the_doubt_that_its_sleep_left(nursery):
+    with Storm(nursery, UNHEARD, on_ambiguous="hold", **BRIEF) as storm:
+        storm.record(1)
+        sleeper = sleep_while_it_waits(storm)
+        successor = storm.start_ready_worker()
+        wait_until(lambda: row().status == "unknown")
+        storm.wake(sleeper)
+        wait_until(lambda: row().status == "accepted")
+        storm.stop(sleeper, successor)
+    storm.aftermath().holds()
+    assert outcomes() == ["lease_ran_out", "accepted"]
+    assert len(storm.server.requests) == 1
+
+
+def test_the_proof_of_a_sleeper_spares_a_pending_message_its_second_call(nursery):
+    with Storm(nursery, UNHEARD, on_ambiguous="retry", **BRIEF) as storm:
+        storm.record(1)
+        sleeper = sleep_while_it_waits(storm)
+        channels.pause("default")
+        wait_until(log.rescue)
+        assert row().status == "pending"
+        storm.wake(sleeper)
+        wait_until(lambda: row().status == "accepted")
+        channels.resume("default")
+        storm.stop(sleeper)
+    storm.aftermath().holds()
+    assert outcomes() == ["lease_ran_out", "accepted"]
+    assert len(storm.server.requests) == 1
+
+
+def test_a_sleeper_leaves_alone_what_its_successor_is_sending(nursery):
+    noted = threading.Event()
+
+    def answer_once_noted(peer):
+        peer.read_request()
+        noted.wait(1)
+        peer.send(response(202))
+
+    with Storm(nursery, UNHEARD, answer_once_noted, on_ambiguous="retry") as storm:
+        storm.record(1)
+        sleeper = sleep_while_it_waits(storm)
+        successor = storm.start_ready_worker()
+        wait_until(lambda: len(storm.server.requests) == 2)
+        held = row()
+        storm.wake(sleeper)
+        wait_until(lambda: outcomes() == ["lease_ran_out", "accepted"])
+        now = row()
+        assert (now.status, now.lease_token) == ("sending", held.lease_token)
+        noted.set()
+        storm.wait_for_calm()
+        storm.stop(sleeper, successor)
+    storm.aftermath().holds()
+    assert outcomes() == ["lease_ran_out", "accepted", "accepted"]
+
+
+@pytest.mark.parametrize("on_ambiguous", ["hold", "retry"])
+def test_a_worker_that_slept_before_posting_does_not_come_after_its_successor(
+    nursery, on_ambiguous
+):
+    quick = {"LEASE": 0.6, "CALL_TIMEOUT": 0.3}
+    with Storm(nursery, answer(202), on_ambiguous=on_ambiguous, **quick) as storm:
+        first, second = (
+            NotificationFactory(phone_number="206-555-0100", on_ambiguous=on_ambiguous)
+            for _ in range(2)
+        )
+        sleeper = storm.start_ready_worker(SLEEP_BEFORE_POSTING)
+        storm.expect_sleep(sleeper)
+        successor = storm.start_ready_worker()
+        storm.wait_for_calm()
+        storm.wake(sleeper)
+        wait_until(lambda: Attempt.objects.filter(reason="overslept").exists())
+        storm.stop(sleeper, successor)
+    aftermath = storm.aftermath()
+    aftermath.holds()
+    assert aftermath.repeats == 0
+    sent = [first, second] if on_ambiguous == "retry" else [second]
+    assert [each.headers["idempotency-key"] for each in storm.server.requests] == [
+        str(each.public_id) for each in sent
+    ]
+
+
+def test_a_worker_that_slept_before_posting_sends_once_when_it_wakes(nursery):
+    quick = {"LEASE": 0.6, "CALL_TIMEOUT": 0.3}
+    with Storm(nursery, answer(202), on_ambiguous="retry", **quick) as storm:
+        storm.record(1)
+        sleeper = storm.start_ready_worker(SLEEP_BEFORE_POSTING)
+        storm.expect_sleep(sleeper)
+        time.sleep(0.7)  # until its lease has run out
+        storm.wake(sleeper)
+        storm.wait_for_calm()
+        storm.stop(sleeper)
+    aftermath = storm.aftermath()
+    aftermath.holds()
+    aftermath.each_row_was_accepted_at_once()
+    assert Attempt.objects.filter(reason="overslept", outcome="not_arrived").exists()
