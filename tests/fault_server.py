@@ -129,7 +129,6 @@ class FaultServer:
         self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._listener.getsockname()[1]
-        self._acceptor = threading.Thread(target=self._accept)
 
     @property
     def url(self) -> str:
@@ -140,13 +139,31 @@ class FaultServer:
         return sum(thread.is_alive() for thread in self._threads)
 
     def __enter__(self) -> Self:
-        self._acceptor.start()
+        self._open()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self.stopped.set()
-        with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", self.port), timeout=5).close()
+        self._close()
+        if self._errors:
+            raise self._errors[0]
+
+    @contextlib.contextmanager
+    def closed(self) -> Iterator[None]:
+        """Refuse connections at this port, and end those that there are, while the block lasts."""
+        self._close()
+        try:
+            yield
+        finally:
+            self._listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
+            self._open()
+
+    def _open(self) -> None:
+        self._acceptor = threading.Thread(target=self._accept)
+        self._acceptor.start()
+
+    def _close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)  # ends the acceptor's wait
         self._acceptor.join()
         self._listener.close()
         for peer in self._peers:
@@ -154,14 +171,12 @@ class FaultServer:
                 peer.sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join()
-        if self._errors:
-            raise self._errors[0]
 
     def _accept(self) -> None:
         while True:
-            sock, _ = self._listener.accept()
-            if self.stopped.is_set():
-                sock.close()
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             behaviour = self.script[min(self.connections, len(self.script) - 1)]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Status = Notification.Status
 COME_AGAIN = {401, 403, 408, 425, 429, 500, 503}
 """The answers after which the same request may be sent again: it was not taken."""
+NOT_TAKEN = COME_AGAIN | {404, 405, 410}
+"""And those after which it is sent again where they were the channel's fault, not its own."""
 IN_DOUBT = {None, 502, 504}
 """The answers that don't tell whether it was taken."""
 
@@ -98,7 +100,7 @@ class Aftermath:
             assert row.on_ambiguous == "retry" or not self.repeated(row), self.story(row)
             if row.pk not in self.rescued:
                 earlier = {request.answered for request in self.of(row)[:-1]}
-                assert earlier <= COME_AGAIN | IN_DOUBT, self.story(row)
+                assert earlier <= NOT_TAKEN | IN_DOUBT, self.story(row)
         assert self.repeats <= self.doubts
 
     def subscribers_get_theirs_in_order(self) -> None:
@@ -147,7 +149,7 @@ class Aftermath:
     def repeated(self, row: Notification) -> int:
         """How often a row's request arrived again though it may have been taken before."""
         whole = [request for request in self.of(row) if request.whole]
-        return sum(request.answered not in COME_AGAIN for request in whole[:-1])
+        return sum(request.answered not in NOT_TAKEN for request in whole[:-1])
 
     @cached_property
     def repeats(self) -> int:
