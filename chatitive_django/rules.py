@@ -25,7 +25,7 @@ from .conf import Settings, in_test_environment, settings
 from .dbtime import become_writer
 from .events import OFF, Event
 from .exceptions import ChatitiveError, PathError, Unbuildable
-from .models import EventRule, faults, log_alias
+from .models import EventRule, RuleCondition, RulePayload, faults, log_alias
 from .payloads import paths_in
 from .plans import Plan
 from .registry import AnyModel, Declared, concrete, declared, may_have_rules
@@ -218,23 +218,38 @@ def _compiled(using: str) -> dict[AnyModel, list[Declared]]:
     found: dict[AnyModel, list[Declared]] = {}
     rules = _rows(using).exclude(mode=OFF).prefetch_related("conditions", "payload")
     for rule in rules.order_by("pk"):
-        model = rule.model_class
-        if model is not None and faults.may_fire(rule, model):
-            place = f"rule {rule.name!r}"
-            each = Declared(_event(rule, model, place), model, where=place, rule_id=rule.pk)
+        if each := declared_rule(rule, rule.conditions.all(), rule.payload.all()):
             found.setdefault(each.owner, []).append(each)
     return found
 
 
-def _event(rule: EventRule, model: AnyModel, place: str) -> Event:
+def declared_rule(
+    rule: EventRule, conditions: Iterable[RuleCondition], payload: Iterable[RulePayload]
+) -> Declared | None:
+    """A rule as code would declare it, stored or not; `None` where it can never fire."""
+    model = rule.model_class
+    if model is None or not faults.may_fire(rule, model):
+        return None
+    place = f"rule {rule.name!r}"
+    event = _event(rule, model, place, list(conditions), payload)
+    return Declared(event, model, where=place, rule_id=rule.pk)
+
+
+def _event(
+    rule: EventRule,
+    model: AnyModel,
+    place: str,
+    rows: list[RuleCondition],
+    payload: Iterable[RulePayload],
+) -> Event:
     """The event of a rule; where it can't be built, one that is recorded with the reason."""
     try:
-        conditions = [row.as_condition(model) for row in rule.conditions.all()]
+        conditions = [row.as_condition(model) for row in rows]
         _refuse_what_is_not_offered(model, [condition.path for condition in conditions])
     except ChatitiveError as error:
         return rule.event(phone_number=_Refusal(f"{place}: {error}"))
     try:
-        event = rule.as_event()
+        event = rule.as_event(rows, payload)
         sources = (event.phone_number, event.subscriber_sid, event.payload)
         _refuse_what_is_not_offered(model, [path for each in sources for path in paths_in(each)])
     except ChatitiveError as error:

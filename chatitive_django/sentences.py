@@ -43,7 +43,7 @@ def sentence(event: Event, model: type[Model]) -> str:
         "event": event.name,
         "subscriber": _subscriber(event),
     }
-    conditions = [_condition(condition, model) for condition in event.conditions]
+    conditions = [condition_phrase(condition, model) for condition in event.conditions]
     if event.condition is not None:
         conditions.append(_("its condition in code holds"))
     if not conditions:
@@ -69,7 +69,7 @@ def _transition(trigger: Trigger, model: type[Model]) -> str:
             return _("%(record)s is created") % parts
         case Deleted():
             return _("%(record)s is deleted") % parts
-    parts["field"] = _field(model, trigger.field)
+    parts["field"] = field_phrase(model, trigger.field)
     match trigger:
         case Added():
             return _("%(record)s's %(field)s gain one") % parts
@@ -81,9 +81,9 @@ def _transition(trigger: Trigger, model: type[Model]) -> str:
 
 def _change(trigger: Changed, field: AnyField | None, parts: dict[str, str]) -> str:
     if trigger.from_ is not ANY:
-        parts["old"] = _values(trigger.from_, field)
+        parts["old"] = values_phrase(trigger.from_, field)
     if trigger.to is not ANY:
-        parts["new"] = _values(trigger.to, field)
+        parts["new"] = values_phrase(trigger.to, field)
     match trigger.from_ is not ANY, trigger.to is not ANY:
         case True, True:
             text = _("%(record)s's %(field)s changes from %(old)s to %(new)s")
@@ -100,7 +100,8 @@ def _change(trigger: Changed, field: AnyField | None, parts: dict[str, str]) -> 
     return (text + " " + _("or it is created so")) % parts
 
 
-def _field(model: type[Model], name: str) -> str:
+def field_phrase(model: type[Model], name: str) -> str:
+    """A field or relation by the name that people know it by."""
     field = field_named(model, name)
     if field is not None:
         return str(field.verbose_name)
@@ -108,11 +109,12 @@ def _field(model: type[Model], name: str) -> str:
     return str(many[name].verbose_name) if name in many else name
 
 
-def _values(values: Iterable[Any], field: AnyField | None) -> str:
-    return _either(_value(value, field) for value in values)
+def values_phrase(values: Iterable[Any], field: AnyField | None) -> str:
+    """Values as their field shows them: "Open or Success"."""
+    return _either(value_phrase(value, field) for value in values)
 
 
-def _value(value: Any, field: AnyField | None) -> str:
+def value_phrase(value: Any, field: AnyField | None) -> str:
     """A value as its field shows it: the label of a choice, yes and no, or as it stands."""
     for choice, label in field.flatchoices if field is not None else ():
         if field is not None and choice == held_value(field, value):
@@ -124,12 +126,17 @@ def _value(value: Any, field: AnyField | None) -> str:
     return str(value)
 
 
-def _condition(condition: If, model: type[Model]) -> str:
+def condition_phrase(condition: If, model: type[Model]) -> str:
+    """A condition in words: "customer.name is one of Ada or Ben"."""
     words = [condition.path, str(OPERATORS[condition.operator])]
     if condition.operator not in WITHOUT_VALUE:
         field = field_at(model, condition.path)
         several = isinstance(condition.value, (list, tuple, set, frozenset))
-        words.append(_values(condition.value, field) if several else _value(condition.value, field))
+        words.append(
+            values_phrase(condition.value, field)
+            if several
+            else value_phrase(condition.value, field)
+        )
     return " ".join(words)
 
 
