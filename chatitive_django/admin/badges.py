@@ -7,8 +7,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from ..health import ChannelHealth
-from ..models import Attempt, Notification
+from ..models import Attempt, EventRule, Notification
 from ..outcomes import Outcome
+from ..preview import Check, Verdict
 from . import wording
 
 Status = Notification.Status
@@ -25,6 +26,7 @@ _BARRED = "M8 2a6 6 0 1 0 0 12A6 6 0 0 0 8 2zM3.9 3.9l8.2 8.2"
 _WARNING = "M8 2.2l6.3 11.3H1.7zM8 6.5v3.2M8 11.6v.1"
 _DASH = "M3.5 8h9"
 _PAUSE = "M5.5 3.5v9M10.5 3.5v9"
+_EYE = "M1.6 8q6.4-8 12.8 0q-6.4 8-12.8 0zM8 6.2a1.8 1.8 0 1 0 0 3.6a1.8 1.8 0 0 0 0-3.6z"
 
 _ICONS: dict[str, str] = {
     Status.PENDING: _CLOCK,
@@ -47,6 +49,11 @@ _OUTCOMES: dict[str, tuple[str, str]] = {
     Outcome.MAY_HAVE_ARRIVED: ("warn", _QUESTION),
     Outcome.NOT_SENT: ("quiet", _DASH),
     Attempt.LEASE_RAN_OUT: ("warn", _QUESTION),
+}
+_MODES: dict[str, tuple[str, str]] = {
+    EventRule.Mode.LIVE: ("good", _ARROW),
+    EventRule.Mode.WATCH: ("busy", _EYE),
+    EventRule.Mode.OFF: ("quiet", _BARRED),
 }
 TONES: dict[str, str] = {
     Status.PENDING: "busy",
@@ -94,6 +101,36 @@ def channel_badge(channel: ChannelHealth) -> SafeString:
         "paused": ("warn", _PAUSE, _("paused")),
         "breaker_open": ("bad", _WARNING, _("can't deliver")),
     }[channel.state]
+    return _badge(tone, icon, word)
+
+
+def mode_badge(mode: str) -> SafeString:
+    """Whether a rule sends, only watches, or does nothing."""
+    tone, icon = _MODES[mode]
+    return _badge(tone, icon, str(EventRule.Mode(mode).label))
+
+
+def check_badge(check: Check) -> SafeString:
+    """Whether one thing that must hold does."""
+    if check.problem:
+        return _badge("warn", _WARNING, _("fails"))
+    tone, icon, word = {
+        True: ("good", _TICK, _("holds")),
+        False: ("bad", _CROSS, _("doesn't hold")),
+        None: ("quiet", _DASH, _("has to happen")),
+    }[check.holds]
+    return _badge(tone, icon, word)
+
+
+def verdict_badge(verdict: Verdict) -> SafeString:
+    """What would come of an event."""
+    tone, icon, word = {
+        Verdict.SENDS: ("good", _TICK, _("would be sent")),
+        Verdict.WAITS: ("quiet", _CLOCK, _("not now")),
+        Verdict.CONDITION_FAILS: ("quiet", _CROSS, _("would not be sent")),
+        Verdict.HELD_BACK: ("busy", _BARRED, _("would be held back")),
+        Verdict.INVALID: ("bad", _WARNING, _("could not be built")),
+    }[verdict]
     return _badge(tone, icon, word)
 
 

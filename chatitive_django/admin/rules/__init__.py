@@ -1,0 +1,5 @@
+"""The rules that staff make, in the admin."""
+
+from .page import EventRuleAdmin
+
+__all__ = ["EventRuleAdmin"]
