@@ -5,6 +5,7 @@ from __future__ import annotations
 from .channel import PAUSE, RESUME
 from .cleaning import PRUNE, SCRUB
 from .delivering import DELIVER, WORKER
+from .ruling import RULES
 from .status import STATUS
 
-VERBS = [WORKER, DELIVER, STATUS, PAUSE, RESUME, PRUNE, SCRUB]
+VERBS = [WORKER, DELIVER, STATUS, PAUSE, RESUME, RULES, PRUNE, SCRUB]
