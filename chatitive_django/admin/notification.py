@@ -26,6 +26,7 @@ from .acts import RESEND, Acts, is_failed
 from .attempts import AttemptInline
 from .badges import TONES, noted, state, status_badge
 from .columns import Column
+from .explain import Explains
 from .filters import ChannelFilter
 from .moments import moment
 from .search import search
@@ -50,7 +51,7 @@ class LogPage(ChangeList):
         return super().get_queryset(request, exclude_parameters).defer("payload", "why")
 
 
-class NotificationAdmin(Acts):
+class NotificationAdmin(Explains, Acts):
     """The log; rows are made by the app alone, and people resend or cancel them."""
 
     list_display = ("recorded", "event_name")
@@ -160,7 +161,9 @@ class NotificationAdmin(Acts):
     ) -> HttpResponse:
         row: Notification = context["original"]
         may_resend = self.may_resend(request, row)
+        about = (row.source_model, row.source_id)
         context |= {
+            "explain_url": self.explain_url(*about) if all(about) else "",
             "badge": status_badge(row),
             "tone": TONES[row.status],
             "headline": wording.headline(row),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from django.apps import apps
 from django.db.models import Model
 from django.utils.functional import Promise
@@ -14,7 +12,7 @@ from ..events import ANY, Added, Created, Deleted, Removed, Trigger
 from ..models import Notification
 from ..registry import Declared, field_named
 from ..rules import plan_for
-from ..subscribers import mask
+from ..subscribers import is_phone_like, mask
 from .moments import clock
 
 Status = Notification.Status
@@ -196,10 +194,4 @@ def _quoted(value: object, *, whole: bool) -> str:
     if isinstance(value, list):
         return ", ".join(_quoted(each, whole=whole) for each in value)
     text = str(value)
-    return f"“{text if whole or not _is_phone_like(text) else mask(text)}”"
-
-
-def _is_phone_like(text: str) -> bool:
-    if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-        return False
-    return bool(re.fullmatch(r"\+?[\d\s().\-/]+", text)) and len(re.sub(r"\D", "", text)) >= 7
+    return f"“{text if whole or not is_phone_like(text) else mask(text)}”"

@@ -14,7 +14,7 @@ from .compose import finish
 
 Status = Notification.Status
 
-_HEARD = (Status.PENDING, Status.SENDING, Status.ACCEPTED, Status.UNKNOWN)
+HEARD = (Status.PENDING, Status.SENDING, Status.ACCEPTED, Status.UNKNOWN)
 """Where the customer has heard, will hear, or may have heard."""
 
 
@@ -41,7 +41,7 @@ class Limits:
 
     def _earlier(self, row: Notification) -> QuerySet[Notification]:
         rows = Notification.objects.using(self._using)
-        return rows.filter(event_key=row.event_key, status__in=_HEARD)
+        return rows.filter(event_key=row.event_key, status__in=HEARD)
 
     def _had_before(self, row: Notification, once: str) -> bool:
         earlier = self._earlier(row).filter(source_model=row.source_model, source_id=row.source_id)

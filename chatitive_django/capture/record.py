@@ -125,7 +125,7 @@ def _conditions_that_held(event: Event, instance: Model) -> list[dict[str, Any]]
         finding = evaluate_as(f"only_if {condition.path!r}", condition.check, instance)
         if not finding.holds:
             return None
-        told.append({"condition": str(condition), "actual": _told(finding.actual)})
+        told.append({"condition": str(condition), "actual": as_logged(finding.actual)})
     return told
 
 
@@ -133,11 +133,11 @@ def _why(trigger: Trigger, transition: Transition) -> dict[str, Any]:
     why: dict[str, Any] = {"transition": transition.kind.value}
     if isinstance(trigger, (Changed, Added, Removed)):
         change = transition.changes[trigger.field]
-        why |= {"field": trigger.field, "old": _told(change.old), "new": _told(change.new)}
+        why |= {"field": trigger.field, "old": as_logged(change.old), "new": as_logged(change.new)}
     return why
 
 
-def _told(value: Any) -> Any:
+def as_logged(value: Any) -> Any:
     """A value for people to read: as JSON where it is short, else its beginning."""
     if isinstance(value, File):
         value = value.name
