@@ -18,13 +18,14 @@ class ChatitiveConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, dispatch, registry, rules, signals
+        from . import batches, checks, dispatch, registry, rules, signals, sweepers
         from .capture.record import record_transitions
         from .monitoring import log_signals
 
         checks.register_all()
         signals.transitioned.connect(record_transitions, dispatch_uid="chatitive_django")
         log_signals()
+        sweepers.register(batches.advance)
         signals.notifications_committed.connect(
             dispatch.on_notifications_committed, dispatch_uid="chatitive_django"
         )

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import DatabaseError, transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from .capture.compose import Origin, compose
@@ -20,14 +21,25 @@ from .capture.transitions import rows_of
 from .conf import settings
 from .dbtime import DatabaseNow, become_writer
 from .exceptions import ChatitiveError
-from .models import Notification, log_alias
+from .models import Attempt, Notification, log_alias
+from .outcomes import Outcome
 from .rules import declared_by_key
 
 Status = Notification.Status
 
 
+MAY_HAVE_ARRIVED = Q(outcome__in=[Outcome.MAY_HAVE_ARRIVED, Attempt.LEASE_RAN_OUT]) | Q(
+    http_status=500
+)
+"""The attempts after which the customer may have the message, whatever came later."""
+
+
 class NotPossible(ChatitiveError):
-    """What was asked for can't be done, in words for the person who asked."""
+    """What was asked for can't be done, in words for the person who asked; `code` is short."""
+
+    def __init__(self, text: str, code: str = "impossible") -> None:
+        super().__init__(text)
+        self.code = code
 
 
 def can_resend(notification: Notification) -> bool:
@@ -47,7 +59,12 @@ def can_cancel(notification: Notification) -> bool:
 
 def version(notification: Notification) -> str:
     """The state that a person has seen, to be named when they act on it."""
-    return f"{notification.status}:{notification.attempts}:{notification.resends.count()}"
+    return version_with(notification, notification.resends.count())
+
+
+def version_with(notification: Notification, resends: int) -> str:
+    """The same, where the number of its resends is known."""
+    return f"{notification.status}:{notification.attempts}:{resends}"
 
 
 def resend(notification: Notification, *, seen: str, user_id: Any) -> Notification:
@@ -60,7 +77,9 @@ def resend(notification: Notification, *, seen: str, user_id: Any) -> Notificati
     """
     with _held(notification, seen) as row:
         if row.scrubbed_at is not None:
-            raise NotPossible(_("Its subscriber was scrubbed, so nobody can be sent it."))
+            raise NotPossible(
+                _("Its subscriber was scrubbed, so nobody can be sent it."), "scrubbed"
+            )
         if not can_resend(row):
             raise NotPossible(
                 _("It is %(status)s, so there is nothing to resend.")
@@ -70,21 +89,14 @@ def resend(notification: Notification, *, seen: str, user_id: Any) -> Notificati
             return _insert(_copied(row), row, user_id)
         if row.status == Status.INVALID:
             return _insert(_rebuilt(row), row, user_id)
-        row.status = Status.PENDING
-        row.reason = "resent_by_staff"
-        row.requested_by_id = user_id
-        row.finished_at = None
-        row.available_at = DatabaseNow()
-        row.expires_at = DatabaseNow(settings.EXPIRES_AFTER)
-        row.save(
-            update_fields=[
-                "status",
-                "reason",
-                "requested_by",
-                "finished_at",
-                "available_at",
-                "expires_at",
-            ]
+        _store(
+            row,
+            status=Status.PENDING,
+            reason="resent_by_staff",
+            requested_by_id=user_id,
+            finished_at=None,
+            available_at=DatabaseNow(),
+            expires_at=DatabaseNow(settings.EXPIRES_AFTER),
         )
         tell_on_commit(log_alias())
         return row
@@ -98,10 +110,12 @@ def cancel(notification: Notification, *, seen: str) -> None:
                 _("It is %(status)s, so it can't be cancelled.")
                 % {"status": row.get_status_display()}
             )
-        row.status = Status.CANCELLED
-        row.reason = "cancelled_by_staff"
-        row.finished_at = DatabaseNow()
-        row.save(update_fields=["status", "reason", "finished_at"])
+        _store(
+            row,
+            status=Status.CANCELLED,
+            reason="cancelled_by_staff",
+            finished_at=DatabaseNow(),
+        )
 
 
 @contextmanager
@@ -113,8 +127,20 @@ def _held(notification: Notification, seen: str) -> Iterator[Notification]:
         rows = Notification.objects.using(using).select_for_update()
         row = rows.filter(pk=notification.pk).first()
         if row is None or version(row) != seen:
-            raise NotPossible(_("It has changed since you opened the page. Look at it again."))
+            raise _changed()
         yield row
+
+
+def _store(row: Notification, **values: Any) -> None:
+    """Write to the row on condition that it still has the status for which it was decided."""
+    rows = Notification.objects.using(log_alias()).filter(pk=row.pk, status=row.status)
+    if not rows.update(**values):
+        raise _changed()
+    row.refresh_from_db()
+
+
+def _changed() -> NotPossible:
+    return NotPossible(_("It has changed since you opened the page. Look at it again."), "changed")
 
 
 def _insert(row: Notification, origin: Notification, user_id: Any) -> Notification:
@@ -157,22 +183,26 @@ def _rebuilt(row: Notification) -> Notification:
     if declared is None:
         raise NotPossible(
             _("The project no longer declares %(key)s, so it can't be built anew.")
-            % {"key": row.event_key}
+            % {"key": row.event_key},
+            "not_declared",
         )
     using = log_alias()
     try:
         pk = declared.owner._meta.pk.to_python(row.source_id)
         instance = rows_of(declared.model, [pk], using).get()
     except (ObjectDoesNotExist, ValidationError):
-        raise NotPossible(_("The record is gone, so it can't be built anew.")) from None
+        raise NotPossible(
+            _("The record is gone, so it can't be built anew."), "record_gone"
+        ) from None
     try:
         with transaction.atomic(using=using):
             built = compose(declared, instance, pk=pk, why=row.why)
     except DatabaseError as error:
         raise NotPossible(
             _("A query failed while it was built anew (%(error)s).")
-            % {"error": type(error).__name__}
+            % {"error": type(error).__name__},
+            "database",
         ) from error
     if built.status == Status.INVALID:
-        raise NotPossible(built.reason_sentence)
+        raise NotPossible(built.reason_sentence, built.reason)
     return built

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from .dbtime import DatabaseNow, become_writer
-from .models import Attempt, Notification, log_alias
+from .models import Attempt, Notification, ResendBatch, log_alias
 from .subscribers import normalise, subscriber_key
 
 Status = Notification.Status
@@ -38,7 +38,10 @@ class Scrubbed:
 
 
 def prune(older_than: timedelta) -> int:
-    """Delete the rows that are settled for so long, with their attempts; gives their number."""
+    """Delete the rows that are settled for so long, with their attempts; gives their number.
+
+    Resends of many that ended so long ago go as well, and aren't counted.
+    """
     using = log_alias()
     before = DatabaseNow(-older_than)
     deleted = 0
@@ -53,6 +56,7 @@ def prune(older_than: timedelta) -> int:
                 Attempt.objects.using(using).filter(notification__in=gone).delete()
                 _rows().filter(pk__in=gone).delete()
             deleted += len(gone)
+    ResendBatch.objects.using(using).filter(finished_at__lt=before).delete()
     return deleted
 
 

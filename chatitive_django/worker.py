@@ -18,7 +18,7 @@ from django.db import connections, transaction
 from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 
-from . import channels, log
+from . import channels, log, sweepers
 from .backends import Backend, Message, make_backend
 from .breaker import Verdict
 from .conf import InvalidSetting, settings
@@ -227,7 +227,7 @@ class Worker:
         rescued, expired = log.rescue(), log.expire()
         if log.AT_ONCE not in {rescued, expired}:
             self._next_sweep = time.monotonic() + _jittered(settings.SWEEP_INTERVAL)
-        return rescued + expired
+        return rescued + expired + sweepers.run()
 
     def _end_pulse(self) -> None:
         if self._pulse is not None:

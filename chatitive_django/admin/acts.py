@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 
-from ..models import Attempt, Notification, log_alias
-from ..outcomes import Outcome
-from ..resend import NotPossible, can_cancel, can_resend, cancel, resend, version
+from ..models import Notification, log_alias
+from ..resend import (
+    MAY_HAVE_ARRIVED,
+    NotPossible,
+    can_cancel,
+    can_resend,
+    cancel,
+    resend,
+    version,
+)
 from .wording import consequence
 
 if TYPE_CHECKING:
@@ -187,8 +193,7 @@ def is_failed(row: Notification) -> bool:
 
 def _may_have_arrived(row: Notification) -> bool:
     """Whether the customer may have got it by an earlier try, however the last one ended."""
-    doubtful = Q(outcome__in=[Outcome.MAY_HAVE_ARRIVED, Attempt.LEASE_RAN_OUT]) | Q(http_status=500)
-    return row.status == Status.UNKNOWN or row.attempt_set.filter(doubtful).exists()
+    return row.status == Status.UNKNOWN or row.attempt_set.filter(MAY_HAVE_ARRIVED).exists()
 
 
 def _needed_to_resend(row: Notification) -> str:

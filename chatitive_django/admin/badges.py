@@ -7,7 +7,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from ..health import ChannelHealth
-from ..models import Attempt, EventRule, Notification
+from ..models import Attempt, EventRule, Notification, ResendBatch
 from ..outcomes import Outcome
 from ..preview import Check, Verdict
 from . import wording
@@ -132,6 +132,18 @@ def verdict_badge(verdict: Verdict) -> SafeString:
         Verdict.INVALID: ("bad", _WARNING, _("could not be built")),
     }[verdict]
     return _badge(tone, icon, word)
+
+
+def batch_badge(batch: ResendBatch) -> SafeString:
+    """How far a resend of many has come."""
+    tone, icon = {
+        ResendBatch.State.DRAFT: ("quiet", _QUESTION),
+        ResendBatch.State.WAITING: ("busy", _CLOCK),
+        ResendBatch.State.RUNNING: ("busy", _ARROW_ROUND),
+        ResendBatch.State.DONE: ("good", _TICK),
+        ResendBatch.State.CANCELLED: ("quiet", _BARRED),
+    }[ResendBatch.State(batch.state)]
+    return _badge(tone, icon, batch.get_state_display())
 
 
 def _badge(tone: str, icon: str, word: str) -> SafeString:

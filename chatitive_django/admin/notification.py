@@ -22,12 +22,13 @@ from django.utils.translation import gettext_lazy
 
 from ..models import Notification, log_alias
 from . import wording
-from .acts import RESEND, Acts, is_failed
+from .acts import RESEND, is_failed
 from .attempts import AttemptInline
 from .badges import TONES, noted, state, status_badge
 from .columns import Column
 from .explain import Explains
 from .filters import ChannelFilter
+from .many import ManyActs
 from .moments import moment
 from .search import search
 
@@ -51,7 +52,7 @@ class LogPage(ChangeList):
         return super().get_queryset(request, exclude_parameters).defer("payload", "why")
 
 
-class NotificationAdmin(Explains, Acts):
+class NotificationAdmin(Explains, ManyActs):
     """The log; rows are made by the app alone, and people resend or cancel them."""
 
     list_display = ("recorded", "event_name")
@@ -105,7 +106,11 @@ class NotificationAdmin(Explains, Acts):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        context = {"declared_sentences": wording.declared_sentences, **(extra_context or {})}
+        context = {
+            "declared_sentences": wording.declared_sentences,
+            "may_resend_many": self.has_resend_permission(request),
+            **(extra_context or {}),
+        }
         return super().changelist_view(request, context)
 
     @admin.display(description=gettext_lazy("recorded"), ordering="id")

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 
-from .. import log
+from .. import log, sweepers
 from ..conf import settings
 from ..dispatch import Dispatcher
 from ..worker import Worker
@@ -53,9 +53,9 @@ class EngineDispatcher(Dispatcher):
 def deliver_briefly(seconds: float) -> bool:
     """Deliver until nothing is due, or claim no more after so long; gives whether all was done.
 
-    Where there is nothing to do it costs three small queries, for each commit may ask for it.
+    Where there is nothing to do it costs four small queries, for each commit may ask for it.
     """
-    if not log.work_waits(settings.API_URLS):
+    if not (log.work_waits(settings.API_URLS) or sweepers.run()):
         return True
     worker = Worker(concurrency=settings.CONCURRENCY)
     limit = threading.Timer(seconds, worker.stop)

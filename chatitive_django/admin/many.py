@@ -1,0 +1,320 @@
+"""What people may do to many notifications: the list's actions, and a page that asks first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Min, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from .. import batches
+from ..models import BatchRow, Notification, ResendBatch, log_alias
+from ..resend import NotPossible, cancel, version
+from ..subscribers import mask
+from .acts import CANCEL, RESEND, SEND_AGAIN, Acts
+from .badges import state
+from .batches import chosen_how
+from .moments import clock
+
+Status = Notification.Status
+Sort = BatchRow.Sort
+
+SHOWN = 5
+"""Rows of each sort that the page names."""
+MOST_TICKED = 100
+"""Rows that are named one by one: more than a page of the list can tick."""
+SINCE = {
+    1: gettext_lazy("the last hour"),
+    24: gettext_lazy("the last 24 hours"),
+    72: gettext_lazy("the last 3 days"),
+    168: gettext_lazy("the last 7 days"),
+    336: gettext_lazy("the last 14 days"),
+}
+
+
+class ManyActs(Acts):
+    """Resend many and cancel many; neither page acts but when its form is posted."""
+
+    actions = ("resend_many", "cancel_many")
+
+    def has_resend_permission(self, request: HttpRequest) -> bool:
+        """Whether this person may resend many."""
+        return self.has_view_permission(request) and request.user.has_perm(RESEND)
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        """Whether this person may cancel many."""
+        return self.has_view_permission(request) and request.user.has_perm(CANCEL)
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        name = "chatitive_django_notification"
+        return [
+            path("resend-many/", wrap(self.since_view), name=f"{name}_resend_many"),
+            path(
+                "resend-many/<int:batch_id>/",
+                wrap(self.resend_many_view),
+                name=f"{name}_resend_many",
+            ),
+            path("cancel-many/", wrap(self.cancel_many_view), name=f"{name}_cancel_many"),
+            *super().get_urls(),
+        ]
+
+    # The list's actions
+
+    @admin.action(description=gettext_lazy("Resend…"), permissions=["resend"])
+    def resend_many(
+        self, request: HttpRequest, queryset: QuerySet[Notification]
+    ) -> HttpResponse | None:
+        """Freeze what is ticked, or all that the filter matches, and ask."""
+        if request.POST.get("select_across") == "1":
+            selection: dict[str, Any] = {"filter": _told(request)}
+        else:
+            selection = {"ticked": True}
+        return self._ask(request, queryset, selection)
+
+    @admin.action(description=gettext_lazy("Cancel pending…"), permissions=["cancel"])
+    def cancel_many(
+        self, request: HttpRequest, queryset: QuerySet[Notification]
+    ) -> HttpResponse | None:
+        """Ask before those that are ticked and pending are cancelled."""
+        ids = list(queryset.order_by("pk").values_list("pk", flat=True)[: MOST_TICKED + 1])
+        if len(ids) > MOST_TICKED:
+            text = _("At most %(limit)s can be cancelled at once. Tick fewer.")
+            messages.error(request, text % {"limit": MOST_TICKED})
+            return None
+        return HttpResponseRedirect(f"{self._url('cancel_many')}?ids={','.join(map(str, ids))}")
+
+    # The pages
+
+    def since_view(self, request: HttpRequest) -> HttpResponse:
+        """Resend failed since…: GET asks since when, POST freezes what failed and asks again."""
+        if not self.has_resend_permission(request):
+            raise PermissionDenied
+        hours = request.POST.get("hours", "")
+        if request.method == "POST" and hours in map(str, SINCE):
+            since = timezone.now() - timedelta(hours=int(hours))
+            failed = Notification.objects.filter(status__in=batches.FAILED, finished_at__gte=since)
+            asked = self._ask(request, failed, {"failed_since": since.isoformat()})
+            if asked is not None:
+                return asked
+        return self._page(
+            request,
+            "resend_since.html",
+            title=_("Resend what failed"),
+            choices=[(hours, str(label)) for hours, label in SINCE.items()],
+        )
+
+    def resend_many_view(self, request: HttpRequest, batch_id: int) -> HttpResponse:
+        """GET shows what was chosen, sorted; POST has the ticked sorts queued after a minute."""
+        if not self.has_resend_permission(request):
+            raise PermissionDenied
+        batch = ResendBatch.objects.using(log_alias()).filter(pk=batch_id).first()
+        if batch is None:
+            messages.error(request, _("This page is too old. Choose the notifications again."))
+            return HttpResponseRedirect(self._url("changelist"))
+        if batch.made_by_id != request.user.pk:
+            raise PermissionDenied
+        if batch.state != ResendBatch.State.DRAFT:
+            return HttpResponseRedirect(self._batch_url(batch))
+        if request.method == "POST":
+            try:
+                self._confirm(request, batch)
+            except NotPossible as error:
+                messages.error(request, str(error))
+                if error.code != "confirmed":
+                    return HttpResponseRedirect(request.path)
+            return HttpResponseRedirect(self._batch_url(batch))
+        return self._page(
+            request,
+            "resend_many.html",
+            title=_("Resend these notifications?"),
+            chosen_how=chosen_how(batch),
+            batch=batch,
+            sorts=list(self._sorts(request, batch)),
+            paces=ResendBatch.Pace.choices,
+            must_give_reason=batch.total > 1,
+        )
+
+    def cancel_many_view(self, request: HttpRequest) -> HttpResponse:
+        """GET names those of the address that are still pending; POST cancels them."""
+        if not self.has_cancel_permission(request):
+            raise PermissionDenied
+        ids = [int(each) for each in request.GET.get("ids", "").split(",") if _is_id(each)]
+        named = Notification.objects.using(log_alias()).filter(pk__in=ids[:MOST_TICKED])
+        pending = list(named.filter(status=Status.PENDING).order_by("pk").defer("payload", "why"))
+        if not pending:
+            messages.error(request, _("None of them is pending, so there is nothing to cancel."))
+            return HttpResponseRedirect(self._url("changelist"))
+        reason = _typed(request, "reason")
+        if request.method == "POST" and (reason or len(pending) == 1):
+            self._cancel_all(request, pending, reason)
+            return HttpResponseRedirect(self._url("changelist"))
+        if request.method == "POST":
+            messages.error(request, _("Give a reason: it is asked for where it is more than one."))
+        return self._page(
+            request,
+            "cancel_many.html",
+            title=_("Cancel these notifications?"),
+            rows=[self._named(request, row) for row in pending],
+            others=named.count() - len(pending),
+            must_give_reason=len(pending) > 1,
+        )
+
+    def _ask(
+        self, request: HttpRequest, rows: QuerySet[Notification], selection: dict[str, Any]
+    ) -> HttpResponse | None:
+        """The page that asks for these rows; `None`, and a message, where they can't be resent."""
+        try:
+            batch = batches.draft(
+                rows.using(log_alias()), selection=selection, user_id=request.user.pk
+            )
+        except NotPossible as error:
+            messages.error(request, str(error))
+            return None
+        return HttpResponseRedirect(self._url("resend_many", batch.pk))
+
+    def _confirm(self, request: HttpRequest, batch: ResendBatch) -> None:
+        sorts = set(request.POST.getlist("sort"))
+        if Sort.ACCEPTED in sorts and not request.user.has_perm(SEND_AGAIN):
+            raise PermissionDenied
+        pace = request.POST.get("pace", "")
+        if pace not in map(str, ResendBatch.Pace.values):
+            raise NotPossible(_("Choose a pace."))
+        with transaction.atomic(using=log_alias()):
+            batches.confirm(batch, sorts=sorts, reason=_typed(request, "reason"), pace=int(pace))
+            told = _("Asked to resend %(count)s notifications: %(reason)s")
+            self.log_addition(
+                request,
+                cast(Any, batch),
+                told % {"count": batch.total, "reason": batch.reason or "–"},
+            )
+
+    def _cancel_all(self, request: HttpRequest, rows: list[Notification], reason: str) -> None:
+        told = _("Cancelled before it was sent: %(reason)s") % {"reason": reason or "–"}
+        cancelled = 0
+        for row in rows:
+            try:
+                with transaction.atomic(using=log_alias()):
+                    cancel(row, seen=version(row))
+                    self.log_change(request, row, told)
+            except NotPossible:  # it is on its way by now, as the message below tells
+                continue
+            cancelled += 1
+        if cancelled:
+            text = ngettext(
+                "%(count)s was cancelled: it will not be sent.",
+                "%(count)s were cancelled: they will not be sent.",
+                cancelled,
+            )
+            messages.success(request, text % {"count": cancelled})
+        if left := len(rows) - cancelled:
+            text = ngettext(
+                "%(count)s was no longer pending.", "%(count)s were no longer pending.", left
+            )
+            messages.warning(request, text % {"count": left})
+
+    def _sorts(self, request: HttpRequest, batch: ResendBatch) -> Iterator[dict[str, Any]]:
+        """Each sort that there is, in the order of the page."""
+        for sort in Sort:
+            if count := batch.sorted.get(sort, 0):
+                rows = Notification.objects.using(log_alias()).filter(
+                    pk__in=BatchRow.objects.using(log_alias())
+                    .filter(batch=batch, sort=sort)
+                    .values("notification")
+                )
+                needs_permission = sort == Sort.ACCEPTED and not request.user.has_perm(SEND_AGAIN)
+                yield {
+                    "value": sort.value,
+                    "label": sort.label,
+                    "count": count,
+                    "note": _note(sort, rows),
+                    "needs_permission": needs_permission,
+                    "may_tick": sort in BatchRow.SENDABLE and not needs_permission,
+                    "ticked": sort == Sort.FRESH,
+                    "rows": [
+                        self._named(request, row)
+                        for row in rows.defer("payload", "why").order_by("-pk")[:SHOWN]
+                    ],
+                    "more": max(0, count - SHOWN),
+                }
+
+    def _named(self, request: HttpRequest, row: Notification) -> tuple[str, str, str, str]:
+        """The address of a row, and what tells it from others."""
+        return self.act_url("change", row), str(row), self.recipient(request, row), state(row)
+
+    def recipient(self, request: HttpRequest, row: Notification) -> str:
+        """Whom it is for, as far as this person may see it."""
+        raise NotImplementedError
+
+    def _page(self, request: HttpRequest, template: str, **context: Any) -> HttpResponse:
+        return TemplateResponse(
+            request,
+            f"admin/chatitive_django/notification/{template}",
+            {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "media": self.media,
+                **context,
+            },
+        )
+
+    def _url(self, act: str, *args: Any) -> str:
+        name = f"admin:chatitive_django_notification_{act}"
+        return reverse(name, args=args, current_app=self.admin_site.name)
+
+    def _batch_url(self, batch: ResendBatch) -> str:
+        name = "admin:chatitive_django_resendbatch_change"
+        return reverse(name, args=[batch.pk], current_app=self.admin_site.name)
+
+
+def _note(sort: Sort, rows: QuerySet[Notification]) -> str:
+    """What it means to send this sort, or why it can't be sent."""
+    match sort:
+        case Sort.FRESH:
+            return _("As far as is known, the customers haven't got them.")
+        case Sort.DOUBTFUL | Sort.ACCEPTED | Sort.ACCEPTED_LATER:
+            return _("The customers may get a second text.")
+        case Sort.CHANGED:
+            return _("What was recorded then is sent, not what the record says today.")
+        case Sort.SCHEDULED:
+            waiting = rows.filter(status=Status.PENDING)
+            next_try = waiting.aggregate(when=Min("available_at"))["when"]
+            if next_try is None:
+                return _("They are on their way by themselves.")
+            return _("They go by themselves; the next try is at %(time)s.") % {
+                "time": clock(next_try)
+            }
+        case Sort.NO_PHONE:
+            return _("Mend the records first.")
+        case _other:
+            return _("They were meant not to be sent, can't be built, or are scrubbed.")
+
+
+def _told(request: HttpRequest) -> dict[str, str]:
+    """The filter of the list as it is kept; of a search that may name a person only the end."""
+    told = {
+        name: str(value)
+        for name, value in request.GET.items()
+        if value and name not in {"o", "p"} and not name.startswith("_")
+    }
+    if any(sign.isdigit() for sign in told.get("q", "")):
+        told["q"] = mask(told["q"])
+    return told
+
+
+def _typed(request: HttpRequest, name: str) -> str:
+    return request.POST.get(name, "").strip()[:400]
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 18
