@@ -43,9 +43,7 @@ class BatchAdmin(_BatchAdmin):
 
     list_display = ("asked", "state_badge", "made_by", "reason", "progress")
     list_display_links = ("asked",)
-    list_filter = ("state",)
     list_select_related = ("made_by",)
-    show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
     actions = None
     change_form_template = "admin/chatitive_django/resendbatch/change_form.html"

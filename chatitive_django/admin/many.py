@@ -48,8 +48,12 @@ class ManyActs(Acts):
     actions = ("resend_many", "cancel_many")
 
     def has_resend_permission(self, request: HttpRequest) -> bool:
-        """Whether this person may resend many."""
-        return self.has_view_permission(request) and request.user.has_perm(RESEND)
+        """Whether this person may resend many, and this admin shows what becomes of it."""
+        return (
+            self.has_view_permission(request)
+            and request.user.has_perm(RESEND)
+            and self.admin_site.is_registered(ResendBatch)
+        )
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         """Whether this person may cancel many."""
