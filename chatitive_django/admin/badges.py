@@ -73,7 +73,12 @@ def status_badge(row: Notification) -> SafeString:
     """Where a notification stands; pending after a try reads "retrying"."""
     if row.status == Status.PENDING and row.attempts:
         return _badge(TONES[row.status], _ICONS["retrying"], _("retrying"))
-    return _badge(TONES[row.status], _ICONS[row.status], row.get_status_display())
+    return bare_status_badge(row.status)
+
+
+def bare_status_badge(status: str) -> SafeString:
+    """Where a notification stands, of which only the status is known."""
+    return _badge(TONES[status], _ICONS[status], str(Status(status).label))
 
 
 def state(row: Notification, *, beside: str = "") -> SafeString:
