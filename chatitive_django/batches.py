@@ -49,6 +49,7 @@ NOW = "now_"
 class Report:
     """What became of a batch's rows; `pruned` were queued and have left the log since."""
 
+    sorts: Mapping[str, int]
     left: int
     queued: int
     skipped: Mapping[str, int]
@@ -165,14 +166,16 @@ def advance() -> int:
 
 def report(batch: ResendBatch) -> Report:
     """What became of a batch's rows, as of now."""
-    results = dict(_rows_of(batch).order_by().values_list("result").annotate(Count("id")))
+    rows = _rows_of(batch).order_by()
+    results = dict(rows.values_list("result").annotate(Count("id")))
     left, queued = results.pop("", 0), results.pop(QUEUED, 0)
-    sent = _log().filter(pk__in=_rows_of(batch).filter(result=QUEUED).values("sent_as"))
+    sent = _log().filter(pk__in=rows.filter(result=QUEUED).values("sent_as"))
     now: dict[str, int] = dict(sent.order_by().values_list("status").annotate(Count("id")))
     accepted = now.pop(Status.ACCEPTED, 0)
     waiting = now.pop(Status.PENDING, 0) + now.pop(Status.SENDING, 0)
     failed = sum(now.values())
     return Report(
+        sorts=dict(rows.values_list("sort").annotate(Count("id"))),
         left=left,
         queued=queued,
         skipped=results,

@@ -55,6 +55,18 @@ _MODES: dict[str, tuple[str, str]] = {
     EventRule.Mode.WATCH: ("busy", _EYE),
     EventRule.Mode.OFF: ("quiet", _BARRED),
 }
+_BATCH_ICONS: dict[str, str] = {
+    ResendBatch.State.WAITING: _CLOCK,
+    ResendBatch.State.RUNNING: _ARROW_ROUND,
+    ResendBatch.State.DONE: _TICK,
+    ResendBatch.State.CANCELLED: _BARRED,
+}
+BATCH_TONES: dict[str, str] = {
+    ResendBatch.State.WAITING: "busy",
+    ResendBatch.State.RUNNING: "busy",
+    ResendBatch.State.DONE: "good",
+    ResendBatch.State.CANCELLED: "quiet",
+}
 TONES: dict[str, str] = {
     Status.PENDING: "busy",
     Status.SENDING: "busy",
@@ -141,14 +153,7 @@ def verdict_badge(verdict: Verdict) -> SafeString:
 
 def batch_badge(batch: ResendBatch) -> SafeString:
     """How far a resend of many has come."""
-    tone, icon = {
-        ResendBatch.State.DRAFT: ("quiet", _QUESTION),
-        ResendBatch.State.WAITING: ("busy", _CLOCK),
-        ResendBatch.State.RUNNING: ("busy", _ARROW_ROUND),
-        ResendBatch.State.DONE: ("good", _TICK),
-        ResendBatch.State.CANCELLED: ("quiet", _BARRED),
-    }[ResendBatch.State(batch.state)]
-    return _badge(tone, icon, batch.get_state_display())
+    return _badge(BATCH_TONES[batch.state], _BATCH_ICONS[batch.state], batch.get_state_display())
 
 
 def _badge(tone: str, icon: str, word: str) -> SafeString:

@@ -20,11 +20,11 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
 from .. import batches
-from ..models import Notification, ResendBatch, log_alias
+from ..models import BatchRow, Notification, ResendBatch, log_alias
 from ..reasons import sentence
 from ..resend import NotPossible
 from .acts import RESEND
-from .badges import batch_badge
+from .badges import BATCH_TONES, batch_badge
 from .moments import moment
 
 if TYPE_CHECKING:
@@ -113,11 +113,12 @@ class BatchAdmin(_BatchAdmin):
             "title": _("Resend of %(count)s") % {"count": batch.total},
             "batch": batch,
             "badge": batch_badge(batch),
+            "tone": BATCH_TONES[batch.state],
             "headline": _headline(batch),
             "report": told,
             "done": batch.total - told.left,
             "skipped": [(_skipped(code), count) for code, count in sorted(told.skipped.items())],
-            "facts": _facts(batch),
+            "facts": _facts(batch, told),
             "under_way": under_way,
             "may_cancel": under_way and self.may_cancel(request, batch),
             "can_undo": batch.state == State.WAITING,
@@ -131,7 +132,7 @@ class BatchAdmin(_BatchAdmin):
             raise PermissionDenied
         batch = self.get_queryset(request).using(log_alias()).filter(pk=batch_id).first()
         if batch is None:
-            raise Http404(_("There is no such resend of many."))
+            raise Http404(_("There is no such bulk resend."))
         if not self.may_cancel(request, batch):
             raise PermissionDenied
         try:
@@ -176,11 +177,13 @@ def _part(name: str, value: str) -> str:
     return f"{label} {COMPARED.get(lookup, '=')} {value}"
 
 
-def _facts(batch: ResendBatch) -> list[tuple[str, Any]]:
+def _facts(batch: ResendBatch, told: batches.Report) -> list[tuple[str, Any]]:
+    ticked = [f"{told.sorts[sort]} × {sort.label}" for sort in BatchRow.Sort if sort in told.sorts]
     facts: list[tuple[str, Any]] = [
         (_("Who"), batch.made_by or "–"),
         (_("Why"), batch.reason or "–"),
         (_("Which"), chosen_how(batch)),
+        (_("Of these"), ", ".join(ticked)),
         (
             _("Frozen"),
             format_html(

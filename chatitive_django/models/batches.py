@@ -63,8 +63,8 @@ class ResendBatch(models.Model):
     )
 
     class Meta:
-        verbose_name = _("resend of many")
-        verbose_name_plural = _("resends of many")
+        verbose_name = _("bulk resend")
+        verbose_name_plural = _("bulk resends")
         default_permissions = ()
         ordering = ["-pk"]
         indexes = [models.Index(fields=["state", "starts_at"], name="chatitive_batches_due")]
@@ -109,8 +109,8 @@ class BatchRow(models.Model):
     )
 
     class Meta:
-        verbose_name = _("row of a resend of many")
-        verbose_name_plural = _("rows of resends of many")
+        verbose_name = _("row of a bulk resend")
+        verbose_name_plural = _("rows of bulk resends")
         default_permissions = ()
         constraints = [
             models.UniqueConstraint(

@@ -16,8 +16,11 @@ import time
 from pathlib import Path
 
 import pytest
+from django.db import connection
+from django.utils import timezone
 
-from chatitive_django.models import Notification
+from chatitive_django import batches
+from chatitive_django.models import Notification, ResendBatch
 from tests.acceptance import gallery
 from tests.factories import StaffFactory
 
@@ -285,6 +288,68 @@ def test_a_double_click_and_a_stale_page_send_nothing_twice(shown, chromium):
         stale.screenshot(path=visit.folder / "refused.png", full_page=True)
         page.goto(f"{accepted}/change/")
         assert page.get_by_text("It was resent as").get_by_role("link").count() == 1
+
+
+def let_a_minute_go_by():
+    """Start what was confirmed; in a thread, for Playwright's own runs a loop."""
+
+    def start():
+        ResendBatch.objects.update(starts_at=timezone.now())
+        batches.advance()
+        connection.close()
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    thread.join()
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_many_are_resent_and_cancelled_under_a_strict_policy(look, shown, chromium):
+    context, _statuses = LOOKS[look]
+    _rows, address = shown
+    with Visit(chromium, look, **context) as visit:
+        page = visit.page
+
+        def looks_right(name):
+            visit.picture(name, whole=True)
+            assert page.evaluate(CUT_OFF) == [], name
+
+        def choose(action):
+            page.goto(address + LOG)
+            for box in page.locator(".action-select").all():
+                box.check()
+            page.locator("select[name=action]").select_option(label=action)
+            visit.picture(f"ticked-{action[0]}")
+            with page.expect_navigation():
+                page.locator("button[name=index]").click()
+
+        visit.log_in(f"{address}/admin/", "pam", "demo")
+        page.goto(address + LOG)
+        visit.follow(page.get_by_role("link", name="Resend failed since…"))
+        looks_right("resend-since")
+        choose("Resend…")
+        page.locator("details").first.evaluate("element => { element.open = true }")
+        looks_right("resend-many")
+        assert page.locator("[name=sort]:checked").count() == 1
+        asking = page.url
+        choose("Cancel pending…")
+        page.get_by_label("Reason").fill("The wrong text")
+        looks_right("cancel-many")
+        visit.press("Yes, don't send them")
+        assert "were cancelled" in page.content()
+        page.goto(asking)
+        page.get_by_label("Reason").fill("The API was down this morning")
+        visit.press("Yes, resend what is ticked")
+        assert visit.says("Until then nothing is sent.")
+        looks_right("batch-waiting")
+        let_a_minute_go_by()
+        with page.expect_navigation():  # by itself
+            pass
+        assert visit.says("All of it was gone through.")
+        looks_right("batch-done")
+        page.goto(f"{address}/admin/chatitive_django/resendbatch/")
+        looks_right("batches")
+        assert visit.complaints == []
 
 
 def test_who_only_looks_sees_no_number_no_payload_and_no_button(shown, chromium):
