@@ -75,6 +75,8 @@ def form(conditions=(), payload=(), **fields):
         "channel": "default",
         "phone_number": "customer.phone",
         "ordered": "on",
+        "cooldown_1": "hours",
+        "expires_after_1": "hours",
         **_rows("conditions", conditions, ["path", "operator", "value"]),
         **_rows("payload", payload, ["key", "path", "constant", "fallback"]),
         **fields,
@@ -113,7 +115,7 @@ def test_the_list_tells_each_rule_as_a_sentence_with_its_mode_and_its_counts(sta
         rule=rule, event_key=rule.key, created_at=timezone.now() - timedelta(days=8)
     )
     text = words(page(staff()))
-    assert "watch only When a Lead's stage changes to Won at last, send Cheer to" in text
+    assert "watch only Cheer When a Lead's stage changes to Won at last, send Cheer to" in text
     assert "2 accepted, 1 skipped" in text
 
 

@@ -60,11 +60,11 @@ class PickedInput(forms.Widget):
     """A box to tick for each choice of each field, and a line for other values."""
 
     template_name = "admin/chatitive_django/eventrule/picked.html"
-    use_fieldset = True
 
-    def __init__(self, fields: Iterable[AnyField]) -> None:
+    def __init__(self, fields: Iterable[AnyField], label: str) -> None:
         super().__init__()
         self._fields = list(fields)
+        self._label = label
 
     def get_context(self, name: str, value: Any, attrs: Mapping[str, Any] | None) -> dict[str, Any]:
         context = super().get_context(name, value, dict(attrs or {}))
@@ -72,6 +72,7 @@ class PickedInput(forms.Widget):
         context["groups"] = [
             (
                 field.name,
+                f"{self._label}: {field.verbose_name}",
                 capfirst(str(field.verbose_name)),
                 [
                     (f"{field.name}:{value}", label, (field.name, str(value)) in picked.ticked)
@@ -81,7 +82,7 @@ class PickedInput(forms.Widget):
             for field in self._fields
             if (choices := choices_of(field))
         ]
-        context["text"] = picked.text
+        context |= {"text": picked.text, "text_label": f"{self._label}: " + _("values")}
         return context
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Picked:
@@ -100,8 +101,9 @@ class PickedInput(forms.Widget):
 class PickedField(forms.Field):
     """Values of whichever field the rule watches; the form makes a list of them."""
 
-    def __init__(self, fields: Iterable[AnyField], **kwargs: Any) -> None:
-        super().__init__(widget=PickedInput(fields), required=False, **kwargs)
+    def __init__(self, fields: Iterable[AnyField], *, label: str, **kwargs: Any) -> None:
+        widget = PickedInput(fields, label)
+        super().__init__(widget=widget, label=label, required=False, **kwargs)
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return bool((initial or Picked()) != data)
@@ -135,14 +137,18 @@ class SpanField(forms.MultiValueField):
     """A span of time as people say it: two hours, seven days."""
 
     def __init__(self, **kwargs: Any) -> None:
-        fields = (forms.FloatField(min_value=0), forms.ChoiceField(choices=UNITS))
+        fields = (
+            forms.FloatField(min_value=0, required=False),
+            forms.ChoiceField(choices=UNITS, required=False),
+        )
         super().__init__(fields, widget=SpanInput(), require_all_fields=False, **kwargs)
 
     def compress(self, data_list: list[Any]) -> timedelta | None:
-        if not data_list or data_list[0] is None:
+        number, unit = data_list or (None, "")
+        if number is None:
             return None
         try:
-            return timedelta(**{data_list[1]: data_list[0]})
+            return timedelta(**{unit or "hours": number})
         except OverflowError:
             raise forms.ValidationError(_("That is too long.")) from None
 

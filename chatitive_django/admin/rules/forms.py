@@ -198,7 +198,7 @@ class RuleForm(_Offering, _RuleForm):
         for name in ("from_values", "to_values"):
             values = self.initial.get(name)
             self.fields[name] = PickedField(
-                fields.values(), label=self.fields[name].label, help_text=HELP[name]
+                fields.values(), label=str(self.fields[name].label), help_text=HELP[name]
             )
             watching = self._field(self.initial.get("field") or "")
             if isinstance(values, list):

@@ -92,21 +92,20 @@ class Listing(_RuleAdmin):
     """The list."""
 
     list_filter = ("mode", NeverFired)
-    list_display = ("badge", "told", "event_name", "fired", "found_wrong", "edited")
-    list_display_links = ("told",)
+    list_display = ("badge", "told", "fired", "edited")
+    list_display_links = None
     list_per_page = 100
     search_fields = ("name", "event_name", "model")
     search_help_text = gettext_lazy("A part of the name, the event or the model")
     show_facets = admin.ShowFacets.NEVER
-    sortable_by = ("event_name", "fired", "edited")
+    sortable_by = ("badge", "told", "fired", "edited")
     change_list_template = "admin/chatitive_django/eventrule/change_list.html"
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return RuleList
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        counted = _counted(request)
-        return ["badge", "told", "event_name", counted, "fired", "found_wrong", "edited"]
+        return ["badge", "told", _counted(request), "fired", "edited"]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -119,22 +118,30 @@ class Listing(_RuleAdmin):
         }
         return super().changelist_view(request, context)
 
-    @admin.display(description=gettext_lazy("mode"))
+    @admin.display(description=gettext_lazy("mode, event"), ordering="event_name")
     def badge(self, rule: EventRule) -> SafeString:
-        return mode_badge(rule.mode)
+        return format_html("{}{}", mode_badge(rule.mode), noted(rule.event_name))
 
-    @admin.display(description=gettext_lazy("rule"))
-    def told(self, rule: EventRule) -> SafeString | str:
+    @admin.display(description=gettext_lazy("rule"), ordering="name")
+    def told(self, rule: EventRule) -> SafeString:
+        """The sentence, which leads to the rule; below it its name and what is wrong with it."""
         words = rule.sentence()
-        return format_html("{}{}", words, noted(rule.name)) if words != rule.name else words
+        url = reverse(
+            "admin:chatitive_django_eventrule_change",
+            args=[rule.pk],
+            current_app=self.admin_site.name,
+        )
+        return format_html(
+            '<a href="{}">{}</a>{}{}',
+            url,
+            words,
+            noted(rule.name) if words != rule.name else "",
+            problem_list(rule.problems()),
+        )
 
     @admin.display(description=gettext_lazy("last fired"), ordering="fired_at")
     def fired(self, rule: EventRule) -> str:
         return moment(getattr(rule, "fired_at", None))
-
-    @admin.display(description=gettext_lazy("problems"))
-    def found_wrong(self, rule: EventRule) -> SafeString | str:
-        return problem_list(rule.problems()) or "–"
 
     @admin.display(description=gettext_lazy("edited"), ordering="edited_at")
     def edited(self, rule: EventRule) -> str:

@@ -1,4 +1,4 @@
-// Shows of a rule's form what its trigger and its field need. Without it everything is shown.
+// Shows of a rule's form what its trigger and its field need; without it everything is shown.
 "use strict";
 
 document.addEventListener("DOMContentLoaded", () => {
@@ -26,6 +26,16 @@ document.addEventListener("DOMContentLoaded", () => {
       show(text, !chooses || text?.querySelector("input").value);
     }
   };
+
+  // As high as what it shows; nothing before it shows something.
+  const frame = document.querySelector(".chatitive-frame");
+  if (frame) {
+    frame.style.height = "0";
+    frame.addEventListener("load", () => {
+      const shown = frame.contentDocument?.querySelector("main");
+      frame.style.height = shown ? `${shown.scrollHeight + 40}px` : "0";
+    });
+  }
 
   trigger.addEventListener("change", arrange);
   field.addEventListener("change", arrange);

@@ -1,0 +1,217 @@
+"""The story of someone who doesn't program and makes a rule, in a real Chromium: `-m browser`."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.admin import AdminSite
+from django.http import HttpResponse
+from django.urls import path
+
+from chatitive_django.admin import EventRuleAdmin, NotificationAdmin
+from chatitive_django.models import EventRule, Notification
+from tests.acceptance import gallery
+from tests.acceptance.test_browser import CUT_OFF, PHONE, Visit, chromium
+from tests.desk.models import Lead
+from tests.factories import CustomerFactory, StaffFactory
+from tests.integration.test_rules import make
+
+__all__ = ["chromium"]
+
+pytestmark = pytest.mark.browser
+
+RULES = "/admin/chatitive_django/eventrule/"
+Status = Notification.Status
+
+site = AdminSite("admin")
+site.site_header = site.site_title = "Support desk"
+site.register(EventRule, EventRuleAdmin)
+site.register(Notification, NotificationAdmin)
+site.register(Lead, fields=["title", "stage"])
+urlpatterns = [
+    path("admin/", site.urls),
+    path("favicon.ico", lambda request: HttpResponse(status=204)),
+]
+
+
+@pytest.fixture
+def served(transactional_db, live_server, settings):
+    """The admin under a strict policy, with a boss who may do everything; gives its address."""
+    settings.ROOT_URLCONF = __name__
+    settings.MIDDLEWARE = [
+        f"{gallery.__name__}.strict_csp",
+        *settings.MIDDLEWARE,
+        "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    ]
+    boss = StaffFactory(username="pam", is_superuser=True)
+    boss.set_password("demo")
+    boss.save()
+    return live_server.url
+
+
+def lead(title, name, phone, **options):
+    return Lead.objects.create(
+        title=title, customer=CustomerFactory(name=name, phone=phone), **options
+    )
+
+
+def win(visit, address, each):
+    """Have the lead won, in the admin as staff would."""
+    visit.page.goto(f"{address}/admin/desk/lead/{each.pk}/change/")
+    visit.page.get_by_label("Stage").select_option("won")
+    visit.press("Save")
+    assert "was changed successfully" in visit.page.content()
+
+
+@pytest.fixture
+def leads(served):
+    return [
+        lead("A new roof", "Ada Lund", "206-555-0142"),
+        lead("Solar panels", "Ben Okafor", "206-555-0149"),
+    ]
+
+
+def test_who_does_not_program_makes_a_rule_tries_it_watches_it_and_makes_it_live(
+    served, leads, chromium, outbox
+):
+    first, second = leads
+    with Visit(chromium, "rule-story") as visit:
+        page = visit.page
+        visit.log_in(f"{served}/admin/", "pam", "demo")
+
+        page.goto(f"{served}{RULES}")
+        visit.picture("empty", whole=True)
+        visit.press("Make a rule")
+        page.get_by_label("Name").fill("Thank whoever signs")
+        page.get_by_label("About").select_option("Lead")
+        visit.picture("first-step")
+        visit.press("Continue")
+
+        page.get_by_label("Field:", exact=True).select_option("Stage")
+        page.get_by_role("group", name="To: stage").get_by_label("Won at last").check()
+        page.get_by_label("Event:", exact=True).fill("ThankYou")
+        page.get_by_label("Phone number:").select_option("customer.phone")
+        page.locator("#id_conditions-0-path").select_option("title")
+        page.locator("#id_conditions-0-operator").select_option(label="contains")
+        page.locator("#id_conditions-0-value").fill("roof")
+        page.locator("#id_payload-0-key").fill("lead.title")
+        page.locator("#id_payload-0-path").select_option("title")
+        visit.picture("form", whole=True)
+
+        page.get_by_label("On the record with the id").fill(str(first.pk))
+        page.get_by_role("button", name="Preview").click()
+        frame = page.frame_locator("iframe[name=chatitive-preview]")
+        frame.get_by_text("not now").wait_for()
+        said = frame.locator("main").inner_text()
+        assert "206-555-0142" in said
+        assert '"title": "A new roof"' in said
+        visit.picture("preview", whole=True)
+
+        # The condition turns out to be one that only some leads meet.
+        page.locator("#id_conditions-0-value").fill("o")
+        visit.press("Save and continue editing")
+        assert "/change/" in page.url
+        assert visit.says("watch only")
+        assert visit.says("It sends nothing")
+        visit.picture("saved", whole=True)
+
+        win(visit, served, first)
+        page.goto(f"{served}{RULES}")
+        assert visit.says("1 skipped")
+        visit.picture("watched", whole=True)
+        visit.follow(page.get_by_role("link", name="When a Lead's stage changes to Won at last"))
+        visit.press("Go live…")
+        assert visit.says("A new roof")
+        assert visit.says("206-555-0142")
+        visit.picture("go-live", whole=True)
+        visit.press("Yes, make it live")
+        assert "It is live: what happens from now on is sent." in page.content()
+        visit.picture("live", whole=True)
+        rule_page = page.url
+        assert not outbox
+
+        win(visit, served, second)
+        page.goto(f"{served}/admin/chatitive_django/notification/")
+        newest = page.locator("#result_list tbody tr").first.inner_text()
+        assert "ThankYou" in newest
+        assert "Solar panels" in newest
+        visit.picture("log", whole=True)
+
+        page.goto(rule_page.replace("/change/", "/history/"))
+        assert "“watch only” became “live”" in page.content()
+        visit.picture("history")
+        assert visit.complaints == []
+    (sent,) = outbox
+    assert (sent.event_name, sent.phone_number) == ("ThankYou", "206-555-0149")
+
+
+LOOKS = {
+    "light": {"color_scheme": "light"},
+    "dark": {"color_scheme": "dark"},
+    "phone": {"viewport": PHONE},
+}
+
+
+@pytest.fixture
+def rules(served):
+    """Rules of each mode, one of them broken, with what one recorded; gives it and a lead."""
+    won = lead("A new roof", "Ada Lund", "206-555-0142", stage="won")
+    rule = make(
+        "Thank whoever signs",
+        mode="watch",
+        event_name="ThankYou",
+        conditions=[("title", "contains", "roof"), ("score", "gte", "0")],
+        payload={"lead.title": {"path": "title"}, "agent": {"path": "agent.name"}},
+    )
+    make("Broken", phone_number="customer.mobile", mode="off")
+    make("Quick", trigger="created", event_name="Welcome")
+    for each in (lead("A second roof", "Ben", ""), lead("A third roof", "Cy", "206-555-0111")):
+        each.stage = "won"
+        each.save()
+    return won, rule
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_every_page_of_the_rules_looks_right_and_keeps_to_a_strict_policy(
+    look, served, rules, chromium
+):
+    won, rule = rules
+    pages = {
+        "rules": RULES,
+        "add": f"{RULES}add/",
+        "second-step": f"{RULES}add/?name=Lost&model=desk.lead",
+        "rule": f"{RULES}{rule.pk}/change/",
+        "go-live": f"{RULES}{rule.pk}/go-live/",
+        "declared": f"{RULES}declared/?key=desk.Order%3AOrderShipped",
+    }
+    with Visit(chromium, f"rules-{look}", **LOOKS[look]) as visit:
+        visit.log_in(f"{served}/admin/", "pam", "demo")
+        for name, address in pages.items():
+            answer = visit.page.goto(served + address)
+            assert answer.status == 200, name
+            visit.picture(name, whole=True)
+            assert visit.page.evaluate(CUT_OFF) == [], name
+        visit.page.goto(served + pages["rule"])
+        visit.page.get_by_label("On the record with the id").fill(str(won.pk))
+        visit.page.get_by_role("button", name="Preview").click()
+        visit.page.frame_locator("iframe[name=chatitive-preview]").get_by_text(
+            "would be sent", exact=True
+        ).wait_for()
+        visit.picture("preview", whole=True)
+        assert visit.complaints == []
+
+
+def test_the_form_shows_what_the_trigger_and_the_field_need(served, chromium):
+    with Visit(chromium, "rules-light") as visit:
+        page = visit.page
+        visit.log_in(f"{served}/admin/", "pam", "demo")
+        page.goto(f"{served}{RULES}add/?name=Lost&model=desk.lead")
+        assert not page.locator(".field-to_values").is_visible()
+        page.get_by_label("Field:", exact=True).select_option("Urgent")
+        visit.picture("form-urgent", whole=True)
+        assert page.get_by_role("group", name="To: urgent").get_by_label("yes").is_visible()
+        assert page.get_by_label("Won at last").count() == 2
+        assert not page.get_by_label("Won at last").first.is_visible()
+        page.get_by_label("When it:").select_option("is created")
+        assert not page.locator(".field-field").is_visible()
+        assert not page.locator(".field-on_create").is_visible()
+        assert visit.complaints == []
