@@ -12,6 +12,7 @@ from django.test import Client
 from django.utils import timezone
 from django.utils.html import escape
 
+from chatitive_django.admin import EventRuleAdmin
 from chatitive_django.models import EventRule, Notification
 from tests.desk.models import Lead, Ticket
 from tests.factories import (
@@ -577,6 +578,22 @@ def test_a_form_that_was_opened_before_someone_else_saved_is_refused_and_kept(st
     assert 'value="Mine"' in html
     rule.refresh_from_db()
     assert rule.event_name == "Won"
+
+
+def test_a_save_between_the_check_and_the_write_is_noticed_too(staff, monkeypatch):
+    rule, client = make("Won", mode="watch"), staff()
+    checked = EventRuleAdmin.save_form
+
+    def overtaken(self, request, form, change):
+        EventRule.objects.update(event_name="Theirs")
+        return checked(self, request, form, change)
+
+    monkeypatch.setattr(EventRuleAdmin, "save_form", overtaken)
+    data = stored_form(rule, event_name="Mine")
+    html = client.post(f"{URL}{rule.pk}/change/", data, follow=True).content.decode()
+    assert "Someone else saved the rule “Won” in between" in html
+    rule.refresh_from_db()
+    assert rule.event_name == "Won"  # theirs was part of the same transaction here
 
 
 def test_history_tells_the_sentence_before_and_after(staff):
