@@ -132,6 +132,7 @@ def test_who_does_not_program_makes_a_rule_tries_it_watches_it_and_makes_it_live
         win(visit, served, second)
         page.goto(f"{served}/admin/chatitive_django/notification/")
         newest = page.locator("#result_list tbody tr").first.inner_text()
+        assert "accepted" in newest
         assert "ThankYou" in newest
         assert "Solar panels" in newest
         visit.picture("log", whole=True)
