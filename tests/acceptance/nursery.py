@@ -26,11 +26,14 @@ from tests.acceptance.processes import python
 SECONDS_TO_END = 60
 
 FORKS = """
+    import ctypes
     import json
     from django.conf import settings
     from django.core.management import execute_from_command_line
     import chatitive_django.backends.api
     import chatitive_django.management.commands.chatitive  # once, for all forks
+
+    PR_SET_PDEATHSIG = 1  # no test run that is killed leaves workers behind
 
     def tell(number):
         print(number, flush=True)
@@ -43,6 +46,7 @@ FORKS = """
         elif pid := os.fork():
             tell(pid)
         else:
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             output = os.open(order["output"], os.O_WRONLY | os.O_APPEND)
             os.dup2(output, 1)
@@ -92,9 +96,7 @@ class Nursery:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        for pid in self.alive:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        self.kill_all()
         self._process.communicate(timeout=SECONDS_TO_END)
         self.output.unlink()
 
@@ -108,6 +110,13 @@ class Nursery:
         )
         self.alive.add(pid)
         return Forked(pid, self)
+
+    def kill_all(self) -> None:
+        """Kill what still runs, as a test leaves it that fails."""
+        for pid in self.alive:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.alive.clear()
 
     def order(self, **order: Any) -> int:
         assert self._process.stdin is not None

@@ -106,6 +106,7 @@ class Storm:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        self._nursery.kill_all()
         self.server.__exit__(*exc_info)
 
     def record(self, count: int, *, subscribers: int = 60, ordered: bool = True) -> None:

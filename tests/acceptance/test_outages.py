@@ -51,7 +51,7 @@ def record_with_little_time():
     Notification.objects.bulk_create(
         NotificationFactory.build(expires_at=expires_at) for _ in range(ROWS)
     )
-    return dict(Notification.objects.filter(status="pending").values_list("pk", "expires_at"))
+    return dict(Notification.objects.filter(finished_at=None).values_list("pk", "expires_at"))
 
 
 def channel():
@@ -129,9 +129,9 @@ def test_an_address_unknown_for_a_while_rejects_two_messages_at_most(storm, api,
 
 
 def assert_time_was_given_back(rows, due):
-    """They were sent after they would have expired; the last probe alone needed no time back."""
+    """They were sent after they would have expired; only the last probes needed no more time."""
     late = [row for row in rows if row.pk in due and row.finished_at > due[row.pk]]
     assert len(late) >= ROWS - CONCURRENCY
     given = [(row.expires_at - due[row.pk]).total_seconds() for row in late]
-    assert given.count(0) <= 1
+    assert given.count(0) <= 2
     assert all(OUTAGE <= each < OUTAGE + 5 * PROBE_INTERVAL for each in given if each)
