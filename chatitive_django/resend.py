@@ -136,7 +136,8 @@ def _store(row: Notification, **values: Any) -> None:
     rows = Notification.objects.using(log_alias()).filter(pk=row.pk, status=row.status)
     if not rows.update(**values):
         raise _changed()
-    row.refresh_from_db()
+    for name, value in values.items():
+        setattr(row, name, value)
 
 
 def _changed() -> NotPossible:
