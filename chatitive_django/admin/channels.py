@@ -13,6 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from ..channels import pause, resume
@@ -128,7 +129,11 @@ class ChannelAdmin(_ChannelAdmin):
 
 def _story(channel: ChannelHealth) -> list[str]:
     """What to tell of a channel's state, in sentences for staff."""
-    waiting = _("%(pending)s messages wait, and none is lost.") % {"pending": channel.pending}
+    waiting = ngettext(
+        "%(pending)s message waits, and it isn't lost.",
+        "%(pending)s messages wait, and none is lost.",
+        channel.pending,
+    ) % {"pending": channel.pending}
     if not channel.configured:
         return [_("The project's settings have no such channel any more."), waiting]
     if channel.state == "flowing":

@@ -37,6 +37,8 @@ _FIELDS = [field for field in Notification._meta.concrete_fields if field.name n
 _NAMES = [field.name for field in _FIELDS]
 _ATTNAMES = [field.attname for field in _FIELDS]
 _CHANNEL: Any = Slot("channel", Notification, "channel")
+_ANY_LIMIT = 999_999_999
+"""Django writes a limit into its SQL as a number; in place of this one there is a slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +92,13 @@ def claim(
     """
     statement = once(
         log_alias(),
-        (claim, limit, lease, after is not None),
-        lambda: _Claim(_flowing(beyond=after is not None)[:limit], lease),
+        (claim, lease, after is not None),
+        lambda: _Claim(_flowing(beyond=after is not None)[:_ANY_LIMIT], lease),
     )
     if after is None:
-        return statement.execute(channel=channel)
-    return statement.execute(channel=channel, available_at=after.available_at, id=after.id)
+        return statement.execute(channel=channel, limit=limit)
+    place = {"available_at": after.available_at, "id": after.id}
+    return statement.execute(channel=channel, limit=limit, **place)
 
 
 def claim_next(channel: str, order_key: str, lease: timedelta) -> list[Notification]:
@@ -166,7 +169,10 @@ class _Claim:
         self._returns = updates_return_rows(connection)
         with transaction.atomic(using=using):  # Django compiles no locking read outside of one
             chosen_rows = rows.values("id") if self._returns else rows.only(*_NAMES)
-            self._select, self._params = chosen_rows.query.get_compiler(using).as_sql()
+            select, params = chosen_rows.query.get_compiler(using).as_sql()
+        self._select = select.replace(f"LIMIT {_ANY_LIMIT}", "LIMIT %s")
+        limited = self._select != select  # nothing that takes a parameter follows a limit
+        self._params = (*params, Slot("limit", Notification, "attempts")) if limited else params
         if not self._returns:
             return
         # An array is made once, where a subquery of rows that locks may be asked again and again.
