@@ -159,7 +159,17 @@ class Aftermath:
     def doubts(self) -> int:
         """The requests without a clear answer, and what lost or sleeping workers had in hand."""
         unclear = sum(request.answered in IN_DOUBT for request in self.storm.server.requests)
-        return unclear + (self.storm.kills + self.storm.naps) * self.storm.concurrency
+        lost = self.storm.kills * self.storm.concurrency
+        # A sleeper that holds SQLite's lock has the leases of all workers run out.
+        return unclear + lost + (self.rescues if self.storm.naps else 0)
+
+    @cached_property
+    def rescues(self) -> int:
+        return sum(
+            attempt.outcome == Attempt.LEASE_RAN_OUT
+            for attempts in self.attempts.values()
+            for attempt in attempts
+        )
 
     def story(self, row: Notification) -> str:
         """What became of a row, for a failed assertion."""

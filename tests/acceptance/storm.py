@@ -71,6 +71,11 @@ WRITER = """
 """Saves every ticket, and undoes every other save."""
 
 
+def sized(count: int) -> int:
+    """So many, by the size of the storms; one at least."""
+    return max(1, round(count * SIZE))
+
+
 class Storm:
     """Delivers what is recorded to a server of this behaviour, by workers that start and end.
 

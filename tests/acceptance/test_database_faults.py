@@ -9,7 +9,7 @@ from django.db import connection
 
 from chatitive_django.models import Attempt, Notification
 from tests.acceptance.databases import UNSTABLE, cut_connections, impatient
-from tests.acceptance.storm import SIZE, Storm, unhurried
+from tests.acceptance.storm import Storm, sized, unhurried
 from tests.fault_server import answer, answer_in_turn
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -71,7 +71,7 @@ def test_a_claim_whose_commit_nobody_heard_of_comes_back_after_its_lease(nursery
 def test_connections_cut_again_and_again_repeat_nothing(nursery, tell):
     with Storm(nursery, unhurried(0.05)) as storm:
         workers = [storm.start_ready_worker(impatient()) for _ in range(3)]
-        for _ in range(round(8 * SIZE)):
+        for _ in range(sized(8)):
             storm.record(60)
             storm.random_pause(0.3)
             cut_connections()
@@ -88,7 +88,7 @@ def test_a_database_that_crashes_and_starts_again_repeats_nothing(nursery, tell)
     with UNSTABLE[connection.vendor]() as database:
         with Storm(nursery, unhurried(0.05), LEASE=5) as storm:
             workers = [storm.start_ready_worker(database.code) for _ in range(3)]
-            for _ in range(round(2 * SIZE)):
+            for _ in range(sized(2)):
                 storm.record(200)
                 time.sleep(0.3)
                 connection.close()

@@ -7,14 +7,14 @@ import time
 import pytest
 
 from chatitive_django.models import Notification
-from tests.acceptance.storm import SIZE, Storm, Writers, moody, unhurried
+from tests.acceptance.storm import Storm, Writers, moody, sized, unhurried
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.mark.parametrize("on_ambiguous", ["hold", "retry"])
 def test_workers_killed_at_random_lose_nothing_and_repeat_nothing(nursery, tell, on_ambiguous):
-    kills = round(110 * SIZE)
+    kills = sized(110)
     writers = Writers(tickets=kills * 2, pause=0.03)
     with Storm(nursery, unhurried(0.02), on_ambiguous=on_ambiguous) as storm:
         workers = [storm.start_worker() for _ in range(3)]
@@ -36,7 +36,7 @@ def test_workers_killed_at_random_lose_nothing_and_repeat_nothing(nursery, tell,
 
 def test_eight_workers_race_and_each_subscriber_gets_theirs_in_order(nursery, tell):
     with Storm(nursery, unhurried(0.02), LEASE=60) as storm:
-        for _ in range(round(10 * SIZE)):
+        for _ in range(sized(10)):
             storm.record(100, subscribers=12)
             storm.record(100, ordered=False)
         workers = [storm.start_worker() for _ in range(8)]
@@ -52,7 +52,7 @@ def test_workers_ended_by_sigterm_under_load_leave_nothing_in_hand(nursery, tell
     with Storm(nursery, unhurried(0.1), LEASE=60) as storm:
         workers = [storm.start_ready_worker() for _ in range(3)]
         in_hand = 0
-        for _ in range(round(14 * SIZE)):
+        for _ in range(sized(10)):
             if storm.unfinished() < 50:
                 storm.record(50)
             storm.random_pause(0.2)
@@ -77,7 +77,7 @@ def test_workers_that_sleep_past_their_leases_repeat_nothing_when_they_wake(
     quick = {"LEASE": 1.6, "CALL_TIMEOUT": 0.7}
     with Storm(nursery, unhurried(0.1), on_ambiguous=on_ambiguous, **quick) as storm:
         workers = [storm.start_ready_worker() for _ in range(3)]
-        for _ in range(round(3 * SIZE)):
+        for _ in range(sized(2)):
             storm.record(100)
             storm.random_pause(0.3)
             sleepers = storm.random.sample(workers, 2)
@@ -98,7 +98,7 @@ def test_workers_that_sleep_past_their_leases_repeat_nothing_when_they_wake(
 def test_a_server_in_every_bad_mood_loses_nothing_and_repeats_nothing(nursery, tell, on_ambiguous):
     quick = {"LEASE": 60, "PROBE_INTERVAL": 0.2}
     with Storm(nursery, moody(), on_ambiguous=on_ambiguous, **quick) as storm:
-        storm.record(round(400 * SIZE))
+        storm.record(sized(300))
         workers = [storm.start_worker() for _ in range(3)]
         storm.wait_for_calm()
         storm.stop(*workers)
