@@ -7,7 +7,7 @@ a call's CPU time.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.client import BadStatusLine, HTTPException, LineTooLong, RemoteDisconnected
@@ -35,7 +35,7 @@ class Answer:
 
     status: int
     retry_after: float | None
-    body: bytes
+    body: bytes = field(repr=False)
     whole: bool
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 EXCERPT_LENGTH: Final = 500
 _SOURCE: Final = 4096
@@ -61,13 +62,14 @@ def _printable(text: str) -> str:
 
 def _spellings(*secrets: str) -> frozenset[str]:
     """How a server may echo secrets: as they are, in a URL, in JSON, in HTML."""
-    return frozenset(
-        spelling
-        for secret in secrets
-        for spelling in (
-            secret,
-            quote(secret, safe="", errors="replace"),
-            secret.replace("/", r"\/"),
-            html.escape(secret),
-        )
-    )
+    return frozenset(spelling for secret in secrets for spelling in _spelt(secret))
+
+
+def _spelt(secret: str) -> Iterator[str]:
+    in_url = quote(secret, safe="", errors="replace")
+    in_json = json.dumps(secret)[1:-1]
+    yield from (secret, in_url, in_json, html.escape(secret))
+    yield re.sub("%..", lambda code: code[0].lower(), in_url)
+    yield in_json.replace("/", r"\/")
+    for digits in ("04x", "04X"):
+        yield "".join(c if c.isalnum() else f"\\u{ord(c):{digits}}" for c in secret)

@@ -24,6 +24,7 @@ import pytest
 from chatitive_django import transport
 from chatitive_django.client import Client
 from chatitive_django.exceptions import InvalidRequest, InvalidURL
+from chatitive_django.excerpts import Excerpts
 from chatitive_django.outcomes import Outcome
 from tests.fault_server import FaultServer, Peer, answer, answer_in_turn, response, say
 
@@ -789,3 +790,24 @@ def test_the_environment_plays_no_part(monkeypatch, tmp_path):
         assert client.notify("Ping", phone_number="1").outcome is Outcome.ACCEPTED
     assert proxy.connections == 0
     assert server.requests[0].headers["authorization"] == f"Basic {CREDENTIALS}"
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        'to+k/e"n&',
+        r"to+k/e\"n&",
+        r"to+k\/e\"n&",
+        "to%2Bk%2Fe%22n%26",
+        "to%2bk%2fe%22n%26",
+        "to+k/e&quot;n&amp;",
+        r"to\u002bk\u002fe\u0022n\u0026",
+        r"to\u002Bk\u002Fe\u0022n\u0026",
+    ],
+)
+def test_a_secret_is_masked_however_a_server_spells_it(echo):
+    excerpts = Excerpts(['to+k/e"n&'])
+    told = excerpts.of(
+        f"before {echo} after".encode(), whole=True, phone_number=None, subscriber_sid="S"
+    )
+    assert told == "before … after"
