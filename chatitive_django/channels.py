@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -143,7 +142,7 @@ def _tell(signal: Signal, channel: Channel) -> None:
     """Send a signal when the open transaction has committed."""
     using = log_alias()
     transaction.on_commit(
-        partial(signal.send_robust, sender=Channel, channel=channel, using=using),
+        lambda: signal.send_robust(sender=Channel, channel=channel, using=using),
         using=using,
         robust=True,
     )
