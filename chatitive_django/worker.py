@@ -27,9 +27,9 @@ from .doorbell import Doorbell
 from .heartbeats import Pulse
 from .lanes import Lane
 from .models import Heartbeat, Notification, log_alias
+from .objections import objection_to
 from .outcomes import Outcome, Result
 from .retry import decide
-from .signals import should_send
 
 logger = logging.getLogger("chatitive_django")
 
@@ -265,7 +265,7 @@ class Worker:
         return jobs
 
     def _hand_out(self, job: _Job) -> None:
-        objection = _objection(job.notification)
+        objection = objection_to(job.notification)
         if objection is not None:
             self._end(_Ended(job, objection, timezone.now(), posted=False))
         elif self.inline:
@@ -354,24 +354,6 @@ class Worker:
     def _end(self, ended: _Ended) -> None:
         self._results.put(ended)
         self._doorbell.ring()
-
-
-def _objection(row: Notification) -> Result | None:
-    """Why a claimed row must not be posted, by the receivers of `should_send`."""
-    if not should_send.has_listeners(Notification):
-        return None
-    for _, answer in should_send.send_robust(
-        sender=Notification, notification=row, using=log_alias()
-    ):
-        if isinstance(answer, Exception):
-            return Result(
-                outcome=Outcome.NOT_ARRIVED,
-                reason="veto_failed",
-                error_class=type(answer).__name__,
-            )
-        if answer is False or isinstance(answer, str):
-            return Result(outcome=Outcome.NOT_SENT, reason="vetoed", explanation=answer or "")
-    return None
 
 
 def _message(row: Notification) -> Message:
