@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connections, transaction
 from django.db.models import DateTimeField, Expression, ExpressionWrapper, F, Q, QuerySet
 from django.db.models.functions import Greatest
 from django.dispatch import Signal
@@ -155,12 +155,19 @@ def _store(channel: Channel, **values: Any) -> None:
 
 
 def _give_time_back(channel: Channel) -> None:
-    """Add the time for which the channel stood still to what each waiting message has left."""
+    """Add the time for which the channel stood still to what each unfinished message has left.
+
+    Those being sent may come back to wait, above all the probe, which waited as long as the others.
+    A row that its worker is settling right now is left to it: to wait for it could be a deadlock.
+    """
     if channel.stopped_at is None:
         return
     waited = DatabaseNow() - Greatest(F("created_at"), channel.stopped_at)
     expires_at = ExpressionWrapper(F("expires_at") + waited, output_field=DateTimeField())
-    rows = Notification.objects.using(log_alias())
-    rows.filter(channel=channel.alias, status=Notification.Status.PENDING).update(
-        expires_at=expires_at
-    )
+    using = log_alias()
+    rows = Notification.objects.using(using).filter(channel=channel.alias)
+    rows.filter(status=Notification.Status.PENDING).update(expires_at=expires_at)
+    skip_locked = connections[using].features.has_select_for_update_skip_locked
+    sending = rows.filter(status=Notification.Status.SENDING)
+    free = sending.select_for_update(skip_locked=skip_locked).values_list("pk", flat=True)
+    rows.filter(pk__in=list(free)).update(expires_at=expires_at)

@@ -17,6 +17,7 @@ import functools
 import importlib.metadata
 import ipaddress
 import json
+import math
 import re
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -168,6 +169,7 @@ class Client:
         allow_new: bool = False,
         subscribe_new: bool = False,
         idempotency_key: str | None = None,
+        start_by: float = math.inf,
     ) -> Result:
         """Tell the channel's workflows of a subscriber's event, and return what became of the call.
 
@@ -175,6 +177,8 @@ class Client:
         dict that is JSON. `allow_new` adds a subscriber whom the channel doesn't know, unconfirmed;
         with `subscribe_new` as subscribed, which is right only where the person has consented.
         `idempotency_key` is sent as a header of that name; that the API heeds it isn't documented.
+        `start_by` is a time of `time.monotonic()` after which no byte of a request is written any
+        more: a call that is held up until then did not arrive, for the reason `overslept`.
 
         Raises `InvalidRequest`, before anything is sent, for arguments that can't be. Nothing else.
 
@@ -188,7 +192,7 @@ class Client:
             head += f"\r\nIdempotency-Key: {idempotency_key}"
         started = time.monotonic()
         try:
-            answer = self._transport.post(f"{head}\r\n\r\n".encode() + body)
+            answer = self._transport.post(f"{head}\r\n\r\n".encode() + body, start_by=start_by)
         except NoAnswer as end:
             return Result(
                 outcome=_outcome_without_answer(end),

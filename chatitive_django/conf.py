@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -18,6 +19,8 @@ from .exceptions import ChatitiveError
 T = TypeVar("T")
 
 HOLD, RETRY = "hold", "retry"
+
+_ALIAS = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class InvalidSetting(ChatitiveError, ImproperlyConfigured):
@@ -59,6 +62,11 @@ def _urls(value: object) -> dict[str, str]:
     ):
         raise ValueError(
             'must be a dict of channel alias → URL, such as {"default": env("CHATITIVE_API_URL")}.'
+        )
+    if not all(_ALIAS.fullmatch(alias) for alias in value):
+        raise ValueError(
+            "has an alias that is no name of up to 64 letters, digits, hyphens and underscores. "
+            'The alias comes first: {"default": env("CHATITIVE_API_URL")}.'
         )
     return dict(value)
 

@@ -36,17 +36,19 @@ class Lane:
         self._waiting: set[str] = set()
         self._ended: set[str] = set()
 
-    def claim(self, limit: int, lease: timedelta) -> list[Notification]:
+    def claim(
+        self, limit: int, lease: timedelta, *, ahead: log.Acceptances | None = None
+    ) -> list[Notification]:
         """Up to `limit` rows that may be sent now, held by a lease."""
         if self._place is not None and time.monotonic() >= self._look_again_at:
             self._place = None
         if self._place is None:
-            return self._claim_from_the_start(limit, lease)
+            return self._claim_from_the_start(limit, lease, ahead)
         rows: list[Notification] = []
         while self._ended and len(rows) < limit:
-            rows += log.claim_next(self.alias, self._ended.pop(), lease)
+            rows += log.claim_next(self.alias, self._ended.pop(), lease, ahead=ahead)
         if len(rows) < limit:
-            beyond = log.claim(self.alias, limit - len(rows), lease, after=self._place)
+            beyond = log.claim(self.alias, limit - len(rows), lease, after=self._place, ahead=ahead)
             if len(beyond) < limit - len(rows):
                 self._place = None
             else:
@@ -54,9 +56,11 @@ class Lane:
             rows += beyond
         return rows
 
-    def _claim_from_the_start(self, limit: int, lease: timedelta) -> list[Notification]:
+    def _claim_from_the_start(
+        self, limit: int, lease: timedelta, ahead: log.Acceptances | None
+    ) -> list[Notification]:
         began = time.monotonic()
-        rows = log.claim(self.alias, limit, lease)
+        rows = log.claim(self.alias, limit, lease, ahead=ahead)
         took = time.monotonic() - began
         if len(rows) == limit and began >= self._look_again_at:
             self._look_again_at = began + max(1.0, took * LONGEST_SHARE)

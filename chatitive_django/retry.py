@@ -31,6 +31,7 @@ def decide(
     result: Result,
     *,
     attempts: int,
+    server_errors: int,
     on_ambiguous: str,
     by_person: bool,
     channel_broken: bool,
@@ -38,7 +39,8 @@ def decide(
 ) -> Decision:
     """What an attempt's result means for its notification.
 
-    `attempts` counts this one; `jitter` lies in [0, 1). An attempt that a person asked for does
+    `attempts` counts this one, and `server_errors` those that were answered 500, where it is one of
+    them; `jitter` lies in [0, 1). An attempt that a person asked for does
     not start the automatic schedule again: what would be retried ends as expired.
     """
     first_wait = backoff(1, retry_after=result.retry_after, jitter=jitter)
@@ -57,9 +59,7 @@ def decide(
             return Decision(status="skipped")
         case Outcome.MAY_HAVE_ARRIVED if on_ambiguous != RETRY:
             return Decision(status="unknown")
-        case Outcome.TURNED_AWAY if (
-            result.http_status == 500 and attempts >= SERVER_ERRORS_BEFORE_UNKNOWN
-        ):
+        case Outcome.TURNED_AWAY if server_errors >= SERVER_ERRORS_BEFORE_UNKNOWN:
             return Decision(status="unknown")
     if by_person:
         ambiguous = result.outcome is Outcome.MAY_HAVE_ARRIVED

@@ -19,6 +19,9 @@ from django.db.models.sql.compiler import SQLCompiler
 from .dbtime import DatabaseNow
 
 T = TypeVar("T")
+Statement = tuple[str, list[Any]]
+"""SQL and its parameters."""
+Rows = list[tuple[Any, ...]]
 
 _compiled: WeakKeyDictionary[BaseDatabaseWrapper, dict[Any, Any]] = WeakKeyDictionary()
 
@@ -78,6 +81,44 @@ def updates_return_rows(connection: BaseDatabaseWrapper) -> bool:
     return connection.vendor == "postgresql"
 
 
+def takes_several(connection: BaseDatabaseWrapper) -> bool:
+    """Whether one execution takes several statements and gives the rows of each.
+
+    So it is with psycopg 3, unless it leaves it to the server to put in the values.
+    """
+    if connection.vendor != "postgresql":
+        return False
+    from django.db.backends.postgresql.psycopg_any import is_psycopg3
+
+    options = connection.settings_dict["OPTIONS"]
+    return is_psycopg3 and not options.get("server_side_binding")
+
+
+def execute_all(connection: BaseDatabaseWrapper, statements: Sequence[Statement]) -> list[Rows]:
+    """Execute statements one after the other, and give the rows of each.
+
+    Where the driver takes several at once, they are one round trip and, in autocommit, one
+    transaction.
+    """
+    with connection.cursor() as cursor:
+        if not takes_several(connection):
+            found = []
+            for sql, params in statements:
+                cursor.execute(sql, params)
+                found.append(_fetched(cursor))
+            return found
+        sql = "; ".join(sql for sql, _ in statements)
+        cursor.execute(sql, [param for _, params in statements for param in params])
+        found = [_fetched(cursor)]
+        while cursor.nextset():
+            found.append(_fetched(cursor))
+        return found
+
+
+def _fetched(cursor: Any) -> Rows:
+    return list(cursor.fetchall()) if cursor.description else []
+
+
 class Insert:
     """An `INSERT` of so many rows, where the given fields hold the database's own time."""
 
@@ -97,6 +138,10 @@ class Insert:
     def execute(self, rows: Sequence[Model], using: str) -> None:
         """Insert the rows, as many as it was made for; they don't learn their primary keys."""
         connection = connections[using]
+        execute_all(connection, [self.statement(rows, connection)])
+
+    def statement(self, rows: Sequence[Model], connection: BaseDatabaseWrapper) -> Statement:
+        """What inserts the rows."""
         params: list[Any] = []
         for row in rows:
             for field in self._fields:
@@ -105,5 +150,4 @@ class Insert:
                     params += value.compiled(connection)[1]
                 else:
                     params.append(field.get_db_prep_save(value, connection))
-        with connection.cursor() as cursor:
-            cursor.execute(self._sql, params)
+        return self._sql, params

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import math
 import os
 import socket
 import ssl
@@ -42,6 +43,7 @@ CONNECTION_FAILED: Final = "connection_failed"
 NO_ANSWER: Final = "no_answer"
 CONNECTION_LOST: Final = "connection_lost"
 BAD_ANSWER: Final = "bad_answer"
+OVERSLEPT: Final = "overslept"
 
 BODY_SECONDS: Final = 5.0
 """How long the body may take: it is for people to read, and holds up the next call."""
@@ -107,20 +109,22 @@ class Transport:
         self._call_timeout = call_timeout
         self._idle = threading.local()
 
-    def post(self, request: bytes) -> Answer:
+    def post(self, request: bytes, *, start_by: float = math.inf) -> Answer:
         """The answer to a request, given as it is written; raises `NoAnswer` once the time is up.
 
-        Only the lookup of a host's name is not bounded here: the system's resolver bounds it.
+        So it does after `start_by` (monotonic) unless a byte has been written by then. Only the
+        lookup of a host's name is not bounded here: the system's resolver bounds it.
         """
         deadline = time.monotonic() + self._call_timeout
         idle = self._idle
         connection = _take(idle) or _new_connection(self._route)
-        keep = False
+        connection.written = keep = False
         try:
+            _refuse_after(start_by)
             if connection.sock is None:
                 connection.open(min(deadline, time.monotonic() + self._connect_timeout))
             connection.deadline = deadline
-            incoming = connection.exchange(request)
+            incoming = connection.exchange(request, start_by)
             connection.deadline = min(deadline, time.monotonic() + BODY_SECONDS)
             answer = incoming.finish()
             keep = answer.whole and not incoming.closes
@@ -141,6 +145,15 @@ class Transport:
         """Close every thread's idle connection; a call under way ends by itself."""
         # With the last reference to a local goes what each thread keeps in it.
         self._idle = threading.local()
+
+
+class _Overslept(TimeoutError):
+    """Too late to begin."""
+
+
+def _refuse_after(start_by: float) -> None:
+    if time.monotonic() > start_by:
+        raise _Overslept
 
 
 class _DeadlineReader(io.RawIOBase):
@@ -176,9 +189,9 @@ class _Connection(HTTPConnection):
         self.connect()
         self._reached = "request"
 
-    def exchange(self, request: bytes) -> Incoming:
+    def exchange(self, request: bytes, start_by: float) -> Incoming:
         """Write a request whole and read the head of its answer."""
-        self.written = False
+        _refuse_after(start_by)
         try:
             self.send(request)
         except ConnectionError:
@@ -191,6 +204,8 @@ class _Connection(HTTPConnection):
         """The code for what ended a call on this connection."""
         if self.written:
             return _reason_after_writing(failure)
+        if isinstance(failure, _Overslept):
+            return OVERSLEPT
         if isinstance(failure, ssl.SSLCertVerificationError):
             return CERTIFICATE_UNTRUSTED
         if isinstance(failure, ValueError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import queue
 import random
 import threading
 import time
@@ -11,15 +10,13 @@ from collections import deque
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.db import Error as DatabaseFailure
 from django.db import connections, transaction
 from django.db.transaction import TransactionManagementError
-from django.utils import timezone
 
 from . import channels, log, sweepers
-from .backends import Backend, Message, make_backend
+from .backends import Backend, make_backend
 from .breaker import Verdict
 from .conf import InvalidSetting, settings
 from .dbtime import become_writer
@@ -28,8 +25,9 @@ from .heartbeats import Pulse
 from .lanes import Lane
 from .models import Heartbeat, Notification, log_alias
 from .objections import objection_to
-from .outcomes import Outcome, Result
+from .posting import Ended, Job, Posting
 from .retry import decide
+from .statements import takes_several
 
 logger = logging.getLogger("chatitive_django")
 
@@ -37,29 +35,10 @@ LONGEST_PAUSE_AFTER_FAILURE = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
-    """A claimed row, and the moment (monotonic) after which its lease is as good as lost."""
-
-    notification: Notification
-    give_up_at: float
-    probe: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    """A job with its result; `posted` unless it was kept from being sent."""
-
-    job: _Job
-    result: Result
-    started_at: datetime
-    posted: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class _Judged:
     """A result with what was decided about its row, and what it tells of its channel."""
 
-    job: _Job
+    job: Job
     settlement: log.Settlement
     verdict: Verdict | None
 
@@ -89,12 +68,11 @@ class Worker:
         self.inline = inline
         self.kind = kind
         self._channels = channels
-        self._backends: dict[str, Backend] = {}
         self._lanes: deque[Lane] = deque()
         self._pulse: Pulse | None = None
         self._doorbell = Doorbell()
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._results: queue.SimpleQueue[_Ended] = queue.SimpleQueue()
+        self._posting: Posting
+        self._ended: list[Ended] = []
         self._unrecorded: list[_Judged] = []
         self._in_hand = 0
         self._stopping = threading.Event()
@@ -117,24 +95,21 @@ class Worker:
         Raises `InvalidSetting` where no channel can be used; database errors are waited out,
         but with `idle_exit` they are raised once nothing is in hand.
         """
-        threads: list[threading.Thread] = []
         try:
-            self._backends = self._open_backends()
-            self._lanes = deque(Lane(alias) for alias in self._backends)
+            backends = self._open_backends()
+            self._lanes = deque(Lane(alias) for alias in backends)
             if self.kind is not None:
-                self._pulse = Pulse(
-                    self.kind, channels=self._backends, concurrency=self.concurrency
-                )
-            if not self.inline:
-                threads = self._start_threads()
-            self._loop(idle_exit)
+                self._pulse = Pulse(self.kind, channels=backends, concurrency=self.concurrency)
+            self._posting = Posting(
+                backends, threads=self.concurrency, inline=self.inline, ring=self.wake
+            )
+            try:
+                self._loop(idle_exit)
+            finally:
+                self._posting.close()
+                for backend in backends.values():
+                    backend.close()
         finally:
-            for _ in threads:
-                self._jobs.put(None)
-            for thread in threads:
-                thread.join()
-            for backend in self._backends.values():
-                backend.close()
             self._doorbell.close()
 
     def _open_backends(self) -> dict[str, Backend]:
@@ -158,15 +133,6 @@ class Worker:
                 "back: call it after the commit."
             )
         return backends
-
-    def _start_threads(self) -> list[threading.Thread]:
-        threads = [
-            threading.Thread(target=self._post_jobs, name=f"chatitive-{n}", daemon=True)
-            for n in range(self.concurrency)
-        ]
-        for thread in threads:
-            thread.start()
-        return threads
 
     def _loop(self, idle_exit: float | None) -> None:
         database = connections[log_alias()].settings_dict["NAME"]
@@ -199,26 +165,58 @@ class Worker:
         """
         if self.kind is Heartbeat.Kind.WORKER:
             self._doorbell.listen(log_alias())
-        idle = self.concurrency - self._in_hand + len(self._unrecorded)
-        if self._unrecorded:
-            with transaction.atomic(using=log_alias()):
-                become_writer(Notification, log_alias())
-                self._mind_channels()
-                stored = log.settle(
-                    [judged.settlement for judged in self._unrecorded], again=self._unsure
-                )
-                jobs = self._claim(idle)
-        else:
-            stored, jobs = [], self._claim(idle)
-        self._in_hand += len(jobs) - len(self._unrecorded)
+        self._judge()
+        taken = self._turn_plainly() if self._is_plain() else self._turn_in_transaction()
+        if time.monotonic() < self._next_sweep or self._stopping.is_set():
+            return taken
+        return taken + self._sweep()
+
+    def _is_plain(self) -> bool:
+        """Whether the results, if there are any, can be stored on the way of a claim."""
+        if not self._unrecorded:
+            return True
+        return (
+            takes_several(connections[log_alias()])
+            and not self._unsure
+            and all(
+                judged.verdict is Verdict.WORKS
+                and not judged.job.probe
+                and log.is_plain(judged.settlement)
+                for judged in self._unrecorded
+            )
+        )
+
+    def _turn_plainly(self) -> int:
+        ahead = log.Acceptances(self._settlements()) if self._unrecorded else None
+        jobs: list[Job] = []
+        try:
+            self._claim(jobs, ahead)
+            stored = ahead.finish() if ahead is not None else []
+            self._forget_recorded()
+        finally:  # what was claimed is in hand, whatever else failed
+            self._hand_out(jobs)
+        log.tell_settled(stored)
+        return len(jobs)
+
+    def _turn_in_transaction(self) -> int:
+        jobs: list[Job] = []
+        with transaction.atomic(using=log_alias()):
+            become_writer(Notification, log_alias())
+            self._mind_channels()
+            stored = log.settle(self._settlements(), again=self._unsure)
+            self._claim(jobs)
+        self._forget_recorded()
+        self._hand_out(jobs)
+        log.tell_settled(stored)
+        return len(jobs)
+
+    def _settlements(self) -> list[log.Settlement]:
+        return [judged.settlement for judged in self._unrecorded]
+
+    def _forget_recorded(self) -> None:
+        self._in_hand -= len(self._unrecorded)
         self._unrecorded.clear()
         self._unsure = False
-        for job in jobs:
-            self._hand_out(job)
-        log.tell_settled(stored)
-        if time.monotonic() < self._next_sweep or self._stopping.is_set():
-            return len(jobs)
-        return len(jobs) + self._sweep()
 
     def _sweep(self) -> int:
         """Be seen, and mind what no worker does; gives how many rows that were."""
@@ -249,29 +247,29 @@ class Worker:
             if longest := max((wait for wait in waits if wait is not None), default=None):
                 channels.slow(lane.alias, longest)
 
-    def _claim(self, idle: int) -> list[_Job]:
-        """Rows for so many idle threads; each channel is asked first in its turn."""
+    def _claim(self, jobs: list[Job], ahead: log.Acceptances | None = None) -> None:
+        """Add rows for the idle threads; each channel is asked first in its turn."""
         lease = settings.LEASE
+        idle = self.concurrency - self._in_hand + len(self._unrecorded)
         give_up_at = time.monotonic() + lease.total_seconds() * 0.9
-        jobs: list[_Job] = []
         self._lanes.rotate()
         for lane in self._lanes:
             if self._stopping.is_set() or len(jobs) >= idle:
                 break
-            rows = lane.claim(idle - len(jobs), lease)
-            probes = [] if rows else lane.claim_probe(lease)
-            jobs += [_Job(row, give_up_at, probe=False) for row in rows]
-            jobs += [_Job(row, give_up_at, probe=True) for row in probes]
-        return jobs
+            rows = lane.claim(idle - len(jobs), lease, ahead=ahead)
+            jobs += [Job(row, give_up_at, probe=False) for row in rows]
+            if not rows:
+                probes = lane.claim_probe(lease)
+                jobs += [Job(row, give_up_at, probe=True) for row in probes]
 
-    def _hand_out(self, job: _Job) -> None:
-        objection = objection_to(job.notification)
-        if objection is not None:
-            self._end(_Ended(job, objection, timezone.now(), posted=False))
-        elif self.inline:
-            self._post(job)
-        else:
-            self._jobs.put(job)
+    def _hand_out(self, jobs: Collection[Job]) -> None:
+        self._in_hand += len(jobs)
+        for job in jobs:
+            objection = objection_to(job.notification)
+            if objection is not None:
+                self._posting.end(job, objection)
+            else:
+                self._posting.hand_in(job)
 
     def _patience(self, idle_exit: float | None) -> float:
         if self._in_hand:
@@ -284,12 +282,17 @@ class Worker:
     def _collect(self, patience: float) -> None:
         """Wait for a result or a wake-up, then take every result that is there."""
         self._doorbell.wait(patience)
-        with suppress(queue.Empty):
-            while True:
-                self._unrecorded.append(self._judged(self._results.get_nowait()))
+        self._ended += self._posting.collect()
 
-    def _judged(self, ended: _Ended) -> _Judged:
+    def _judge(self) -> None:
+        """Decide about every result that was taken."""
+        while self._ended:
+            self._unrecorded.append(self._judged(self._ended[0]))
+            del self._ended[0]
+
+    def _judged(self, ended: Ended) -> _Judged:
         row, result = ended.job.notification, ended.result
+        server_errors = log.server_errors(row) + 1 if result.http_status == 500 else 0
         verdict = None
         if ended.posted:
             lane = next(lane for lane in self._lanes if lane.alias == row.channel)
@@ -297,6 +300,7 @@ class Worker:
         decision = decide(
             result,
             attempts=row.attempts,
+            server_errors=server_errors,
             on_ambiguous=row.on_ambiguous,
             by_person=row.requested_by_id is not None,
             channel_broken=verdict is Verdict.BROKEN
@@ -320,52 +324,21 @@ class Worker:
         with suppress(DatabaseFailure):
             connections[log_alias()].close()
         self._collect(_jittered(min(LONGEST_PAUSE_AFTER_FAILURE, 0.1 * 2**self._failures)))
-        lost = [done for done in self._unrecorded if done.job.give_up_at < time.monotonic()]
-        for done in lost:
-            logger.error(
-                "The result of notification %s could not be recorded within its lease.",
-                done.job.notification.public_id,
-            )
-            self._unrecorded.remove(done)
-            self._in_hand -= 1
+        self._give_up_lost()
 
-    def _post_jobs(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            self._post(job)
-
-    def _post(self, job: _Job) -> None:
-        row = job.notification
-        started_at = timezone.now()
-        if time.monotonic() > job.give_up_at - settings.CALL_TIMEOUT:
-            # By the end of the call another worker may hold the row.
-            overslept = Result(outcome=Outcome.NOT_ARRIVED, reason="overslept")
-            self._end(_Ended(job, overslept, started_at, posted=False))
-            return
-        try:
-            result = self._backends[row.channel].post(_message(row))
-        except Exception as error:  # noqa: BLE001 -- a backend's bug must not end the thread
-            result = Result(
-                outcome=Outcome.MAY_HAVE_ARRIVED,
-                reason="crashed",
-                error_class=type(error).__name__,
-            )
-        self._end(_Ended(job, result, started_at))
-
-    def _end(self, ended: _Ended) -> None:
-        self._results.put(ended)
-        self._doorbell.ring()
-
-
-def _message(row: Notification) -> Message:
-    return Message(
-        event_name=row.event_name,
-        phone_number=None if row.subscriber_sid else row.phone_number,
-        subscriber_sid=row.subscriber_sid or None,
-        payload=row.payload,
-        allow_new=row.allow_new,
-        subscribe_new=row.subscribe_new,
-        idempotency_key=str(row.public_id),
-    )
+    def _give_up_lost(self) -> None:
+        """Forget the results whose rows another worker may hold by now."""
+        now = time.monotonic()
+        jobs = [done.job for done in self._ended] + [done.job for done in self._unrecorded]
+        for job in jobs:
+            if job.give_up_at < now:
+                logger.error(
+                    "The result of notification %s could not be recorded within its lease.",
+                    job.notification.public_id,
+                )
+                self._in_hand -= 1
+        self._ended = [done for done in self._ended if done.job.give_up_at >= now]
+        self._unrecorded = [done for done in self._unrecorded if done.job.give_up_at >= now]
 
 
 def _jittered(seconds: float) -> float:

@@ -22,7 +22,7 @@ class APIBackend(Backend):
             call_timeout=settings.CALL_TIMEOUT,
         )
 
-    def post(self, message: Message) -> Result:
+    def post(self, message: Message, *, start_by: float) -> Result:
         try:
             return self._client.notify(
                 message.event_name,
@@ -32,6 +32,7 @@ class APIBackend(Backend):
                 allow_new=message.allow_new,
                 subscribe_new=message.subscribe_new,
                 idempotency_key=message.idempotency_key,
+                start_by=start_by,
             )
         except InvalidRequest:
             return Result(outcome=Outcome.REJECTED, reason="invalid_request")

@@ -30,8 +30,11 @@ class Backend:
     def __init__(self, alias: str, url: str) -> None:
         self.alias = alias
 
-    def post(self, message: Message) -> Result:
-        """Send one message and tell how it went; never raises for what the other side does."""
+    def post(self, message: Message, *, start_by: float) -> Result:
+        """Send one message and tell how it went; never raises for what the other side does.
+
+        After `start_by`, a time of `time.monotonic()`, no request may begin.
+        """
         raise NotImplementedError
 
     def close(self) -> None:

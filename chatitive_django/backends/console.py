@@ -12,7 +12,7 @@ from .base import Backend, Message
 class ConsoleBackend(Backend):
     """`console://`; its notifications end as skipped, for nothing was accepted by anyone."""
 
-    def post(self, message: Message) -> Result:
+    def post(self, message: Message, *, start_by: float) -> Result:
         subscriber = message.subscriber_sid or message.phone_number
         body = json.dumps(message.payload, indent=2, ensure_ascii=False)
         sys.stdout.write(f"[{self.alias}] {message.event_name} to {subscriber}\n{body}\n")

@@ -13,7 +13,7 @@ outbox: list[Message] = []
 class LocmemBackend(Backend):
     """`locmem://`; accepts in Django's test environment, elsewhere nothing counts as accepted."""
 
-    def post(self, message: Message) -> Result:
+    def post(self, message: Message, *, start_by: float) -> Result:
         outbox.append(message)
         if in_test_environment():
             return Result(outcome=Outcome.ACCEPTED)

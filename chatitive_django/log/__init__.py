@@ -7,11 +7,12 @@ write names the token, so one that slept past its lease can't overwrite its succ
 from __future__ import annotations
 
 from .claiming import Place, claim, claim_next, claim_probe, due, passed_over
-from .settling import Settlement, settle, tell_settled
+from .settling import Acceptances, Settlement, is_plain, server_errors, settle, tell_settled
 from .sweeping import AT_ONCE, expire, rescue, work_waits
 
 __all__ = [
     "AT_ONCE",
+    "Acceptances",
     "Place",
     "Settlement",
     "claim",
@@ -19,8 +20,10 @@ __all__ = [
     "claim_probe",
     "due",
     "expire",
+    "is_plain",
     "passed_over",
     "rescue",
+    "server_errors",
     "settle",
     "tell_settled",
     "work_waits",

@@ -15,7 +15,8 @@ from django.db.models import Exists, Expression, OuterRef, Q, QuerySet, Subquery
 from ..channels import held
 from ..dbtime import DatabaseNow, become_writer
 from ..models import Channel, Notification, log_alias
-from ..statements import LateNow, Slot, bound, once, updates_return_rows
+from ..statements import LateNow, Slot, bound, execute_all, once, updates_return_rows
+from .settling import Acceptances
 
 Status = Notification.Status
 
@@ -84,11 +85,17 @@ def _unfinished(order_key: object) -> QuerySet[Notification]:
 
 
 def claim(
-    channel: str, limit: int, lease: timedelta, *, after: Place | None = None
+    channel: str,
+    limit: int,
+    lease: timedelta,
+    *,
+    after: Place | None = None,
+    ahead: Acceptances | None = None,
 ) -> list[Notification]:
     """Take up to `limit` due rows of a channel for the time of a lease; none while it is held.
 
-    With `after` the rows up to that place are passed over.
+    With `after` the rows up to that place are passed over. What is `ahead` is stored before, in the
+    same transaction.
     """
     statement = once(
         log_alias(),
@@ -96,12 +103,14 @@ def claim(
         lambda: _Claim(_flowing(beyond=after is not None)[:_ANY_LIMIT], lease),
     )
     if after is None:
-        return statement.execute(channel=channel, limit=limit)
+        return statement.execute(ahead, channel=channel, limit=limit)
     place = {"available_at": after.available_at, "id": after.id}
-    return statement.execute(channel=channel, limit=limit, **place)
+    return statement.execute(ahead, channel=channel, limit=limit, **place)
 
 
-def claim_next(channel: str, order_key: str, lease: timedelta) -> list[Notification]:
+def claim_next(
+    channel: str, order_key: str, lease: timedelta, *, ahead: Acceptances | None = None
+) -> list[Notification]:
     """Take the row that is first now for a subscriber, if it is due."""
     first = _unfinished(Slot("order_key", Notification, "order_key")).values("id")[:1]
     statement = once(
@@ -109,7 +118,7 @@ def claim_next(channel: str, order_key: str, lease: timedelta) -> list[Notificat
         (claim_next, lease),
         lambda: _Claim(_flowing().filter(id=Subquery(first)), lease),
     )
-    return statement.execute(channel=channel, order_key=order_key)
+    return statement.execute(ahead, channel=channel, order_key=order_key)
 
 
 def claim_probe(channel: Channel, lease: timedelta) -> list[Notification]:
@@ -181,12 +190,17 @@ class _Claim:
         columns = ", ".join(quote(str(field.column)) for field in _FIELDS)
         self._update += f"{chosen} RETURNING {columns}"
 
-    def execute(self, **values: Any) -> list[Notification]:
+    def execute(self, ahead: Acceptances | None = None, **values: Any) -> list[Notification]:
         """Take the rows with a token of this claim, oldest first."""
         values["token"] = uuid.uuid4()
         if self._returns:
-            params = [*self._set_params, *self._params]
-            taken = self._made(self._fetch(self._update, params, values))
+            connection = connections[self._using]
+            params = bound([*self._set_params, *self._params], connection, values)
+            before = ahead.statements(connection) if ahead is not None else []
+            *stored, found = execute_all(connection, [*before, (self._update, params)])
+            if ahead is not None:
+                ahead.note(stored)
+            taken = self._made(found)
             return sorted(taken, key=lambda row: (row.available_at, row.pk))
         with transaction.atomic(using=self._using, savepoint=False):
             become_writer(Notification, self._using)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F, QuerySet
 
 from ..dbtime import DatabaseNow, become_writer
@@ -21,7 +22,17 @@ from ..signals import (
     notification_skipped,
     notification_unknown,
 )
-from ..statements import Insert, LateNow, Slot, bound, once, updates_return_rows
+from ..statements import (
+    Insert,
+    LateNow,
+    Rows,
+    Slot,
+    Statement,
+    bound,
+    execute_all,
+    once,
+    updates_return_rows,
+)
 
 Status = Notification.Status
 
@@ -43,7 +54,7 @@ class Settlement:
     started_at: datetime
 
 
-def settle(settlements: Collection[Settlement], *, again: bool = False) -> list[Settlement]:
+def settle(settlements: Sequence[Settlement], *, again: bool = False) -> list[Settlement]:
     """Store the results of attempts, each where its lease still holds; gives those.
 
     `tell_settled` tells of them, when the transaction has committed. It is tried `again` after a
@@ -54,23 +65,57 @@ def settle(settlements: Collection[Settlement], *, again: bool = False) -> list[
     with transaction.atomic(using=using, savepoint=False):
         become_writer(Notification, using)
         known = [each for each in settlements if _is_stored(each)] if again else []
+        for each in known:
+            if is_plain(each):
+                _store(each)  # its late proof may have come to nothing
         settlements = [each for each in settlements if each not in known]
         if not settlements:
             return known
-        accepted = _store_accepted([each for each in settlements if _is_plain(each)], using)
-        stored = [
-            settlement
-            for settlement in settlements
-            if settlement.notification.pk in accepted or _store(settlement)
-        ]
-        attempts = [_attempt(settlement) for settlement in settlements]
-        insert = once(
-            using,
-            (settle, len(attempts)),
-            lambda: Insert(Attempt, using, rows=len(attempts)),
-        )
-        insert.execute(attempts, using)
-    return [*known, *stored]
+        connection = connections[using]
+        accepted = _keys(execute_all(connection, _statements(settlements, connection)))
+        return [*known, *_stored(settlements, accepted)]
+
+
+class Acceptances:
+    """Attempts that were plainly accepted, stored on the way of the next claim.
+
+    Only where the driver takes several statements at once: then settling costs no round trip and no
+    commit of its own. Where no claim took them along, `finish` stores them.
+    """
+
+    def __init__(self, settlements: Sequence[Settlement]) -> None:
+        self._settlements = settlements
+        self._accepted: set[int] | None = None
+
+    def statements(self, connection: BaseDatabaseWrapper) -> list[Statement]:
+        """What stores them, unless a claim has done it already."""
+        if self._accepted is not None:
+            return []
+        return _statements(self._settlements, connection)
+
+    def note(self, found: Sequence[Rows]) -> None:
+        """Learn what the statements gave, if there were any."""
+        if found:
+            self._accepted = _keys(found)
+
+    def finish(self) -> list[Settlement]:
+        """Give those that are stored."""
+        if self._accepted is None:
+            return settle(self._settlements)
+        return _stored(self._settlements, self._accepted)
+
+
+def server_errors(row: Notification) -> int:
+    """How many of a row's stored attempts were answered 500."""
+    attempts = Attempt.objects.using(log_alias())
+    return attempts.filter(notification=row.pk, http_status=500).count()
+
+
+def is_plain(settlement: Settlement) -> bool:
+    """Whether nothing but its acceptance is to be stored of a row, as it is for nearly all."""
+    result = settlement.result
+    accepted = settlement.decision.status == Status.ACCEPTED
+    return accepted and not (result.reason or result.explanation)
 
 
 def _is_stored(settlement: Settlement) -> bool:
@@ -81,24 +126,33 @@ def _is_stored(settlement: Settlement) -> bool:
     return attempts.exists()
 
 
-def _is_plain(settlement: Settlement) -> bool:
-    """Whether nothing but its acceptance is to be stored of a row, as it is for nearly all."""
-    result = settlement.result
-    accepted = settlement.decision.status == Status.ACCEPTED
-    return accepted and not (result.reason or result.explanation)
-
-
 def _rows() -> QuerySet[Notification]:
     return Notification.objects.using(log_alias())
 
 
-def _store_accepted(settlements: Sequence[Settlement], using: str) -> set[int]:
-    """Store these in one statement; gives the keys of those whose lease held."""
-    if not settlements:
-        return set()
-    rows = [settlement.notification for settlement in settlements]
-    statement = once(using, (_Accept, len(rows)), lambda: _Accept(len(rows), using))
-    return statement.execute(rows, using)
+def _statements(
+    settlements: Sequence[Settlement], connection: BaseDatabaseWrapper
+) -> list[Statement]:
+    """What accepts the rows of those that are plain, and adds the attempts of all."""
+    using, count = connection.alias, len(settlements)
+    rows = [each.notification for each in settlements if is_plain(each)]
+    statements: list[Statement] = []
+    if rows:
+        accept = once(using, (_Accept, len(rows)), lambda: _Accept(len(rows), connection))
+        statements += accept.statements(rows, connection)
+    insert = once(using, (Insert, count), lambda: Insert(Attempt, using, rows=count))
+    attempts = [_attempt(settlement) for settlement in settlements]
+    return [*statements, insert.statement(attempts, connection)]
+
+
+def _keys(found: Sequence[Rows]) -> set[int]:
+    """The keys of the rows that `_statements` accepted."""
+    return {pk for rows in found for (pk,) in rows}
+
+
+def _stored(settlements: Iterable[Settlement], accepted: Collection[int]) -> list[Settlement]:
+    """Those that are accepted, and those of the rest that can be stored."""
+    return [each for each in settlements if each.notification.pk in accepted or _store(each)]
 
 
 def _store(settlement: Settlement) -> bool:
@@ -129,52 +183,41 @@ def _store(settlement: Settlement) -> bool:
 
 
 class _Accept:
-    """The update of so many accepted rows, compiled."""
+    """What accepts so many rows, each where its lease holds, and gives their keys; compiled.
 
-    def __init__(self, rows: int, using: str) -> None:
-        connection = connections[using]
-        quote = connection.ops.quote_name
-        table = quote(Notification._meta.db_table)
+    A row has a token while it is being sent and at no other time. So its status isn't asked for:
+    then the row is found by its key, and not among all that were being sent since the last vacuum.
+    """
+
+    def __init__(self, rows: int, connection: BaseDatabaseWrapper) -> None:
+        table = connection.ops.quote_name(Notification._meta.db_table)
         now = LateNow()
         moment, _ = now.compiled(connection)
         held = " OR ".join(["(id = %s AND lease_token = %s)"] * rows)
-        self._held: list[Any] = [Status.SENDING.value]
+        slots: list[Any] = []
         for n in range(rows):
-            self._held += [
-                Slot(f"id{n}", Notification, "id"),
-                Slot(f"token{n}", Notification, "lease_token"),
-            ]
-        self._update = (
+            slots.append(Slot(f"id{n}", Notification, "id"))
+            slots.append(Slot(f"token{n}", Notification, "lease_token"))
+        update = (
             f"UPDATE {table} SET status = %s, reason = '', explanation = '', "  # noqa: S608 -- own names
-            f"lease_token = NULL, leased_until = NULL, requested_by_id = NULL, "
-            f"finished_at = {moment} WHERE "
+            "lease_token = NULL, leased_until = NULL, requested_by_id = NULL, "
+            f"finished_at = {moment} WHERE {held}"
         )
-        self._update_params = [Status.ACCEPTED.value, now]
-        self._select = ""
+        params = [Status.ACCEPTED.value, now, *slots]
         if updates_return_rows(connection):
-            self._update += f"status = %s AND ({held}) RETURNING id"
+            self._statements = [(f"{update} RETURNING id", params)]
         else:
-            self._select = f"SELECT id FROM {table} WHERE status = %s AND ({held}) FOR UPDATE"  # noqa: S608
+            found = f"SELECT id FROM {table} WHERE {held} FOR UPDATE"  # noqa: S608
+            self._statements = [(found, slots), (update, params)]
 
-    def execute(self, rows: Sequence[Notification], using: str) -> set[int]:
-        """Accept those rows whose lease holds, and give their keys."""
+    def statements(
+        self, rows: Sequence[Notification], connection: BaseDatabaseWrapper
+    ) -> list[Statement]:
+        """What accepts these rows."""
         values: dict[str, Any] = {}
         for n, row in enumerate(rows):
             values |= {f"id{n}": row.pk, f"token{n}": row.lease_token}
-        connection = connections[using]
-        update, held = (
-            bound(params, connection, values) for params in (self._update_params, self._held)
-        )
-        with connection.cursor() as cursor:
-            if not self._select:
-                cursor.execute(self._update, [*update, *held])
-                return {pk for (pk,) in cursor.fetchall()}
-            cursor.execute(self._select, held)
-            found = {pk for (pk,) in cursor.fetchall()}
-            if found:
-                chosen = ", ".join(["%s"] * len(found))
-                cursor.execute(f"{self._update} id IN ({chosen})", [*update, *found])
-            return found
+        return [(sql, bound(params, connection, values)) for sql, params in self._statements]
 
 
 def tell_settled(settlements: Iterable[Settlement]) -> None:

@@ -18,6 +18,16 @@ LOSSES = """
 from django.db import OperationalError, connection
 from chatitive_django import log
 
+def fail_once_committed():
+    if not connection.in_atomic_block:
+        raise OperationalError("the confirmation is lost")
+    commit = connection._commit
+    def commit_and_fail():
+        connection._commit = commit
+        commit()
+        raise OperationalError("the confirmation is lost")
+    connection._commit = commit_and_fail
+
 def lose_the_confirmation_of(name):
     original = getattr(log, name)
     def last(*args, **kwargs):
@@ -25,16 +35,19 @@ def lose_the_confirmation_of(name):
         if done == []:
             return done
         setattr(log, name, original)
-        if not connection.in_atomic_block:
-            raise OperationalError("the confirmation is lost")
-        commit = connection._commit
-        def commit_and_fail():
-            connection._commit = commit
-            commit()
-            raise OperationalError("the confirmation is lost")
-        connection._commit = commit_and_fail
+        fail_once_committed()
         return done
     setattr(log, name, last)
+
+def lose_the_confirmation_of_settling():
+    # Results are stored by what adds an attempt, alone or on the way of a claim.
+    def wrapper(execute, sql, params, many, context):
+        done = execute(sql, params, many, context)
+        if "chatitive_django_attempt" in sql and "INSERT INTO" in sql:
+            connection.execute_wrappers.remove(wrapper)
+            fail_once_committed()
+        return done
+    connection.execute_wrappers.append(wrapper)
 
 """
 
@@ -43,7 +56,7 @@ def lose_the_confirmation_of(name):
 def test_a_result_whose_commit_nobody_heard_of_is_noted_once(nursery, statuses):
     with Storm(nursery, answer_in_turn(*statuses), PROBE_INTERVAL=0.2) as storm:
         storm.record(1)
-        worker = storm.start_ready_worker(LOSSES + 'lose_the_confirmation_of("settle")')
+        worker = storm.start_ready_worker(LOSSES + "lose_the_confirmation_of_settling()")
         storm.wait_for_calm()
         storm.stop(worker)
         assert "The database failed" in storm.output

@@ -22,14 +22,17 @@ UNHEARD = answer(202, delay=0.3)
 
 SLEEP_BEFORE_POSTING = """
 import threading
-from chatitive_django.worker import Worker
+from chatitive_django import transport
 
-post = Worker._post
-def sleep_and_post(worker, job):
-    Worker._post = post
-    signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
-    return post(worker, job)
-Worker._post = sleep_and_post
+refuse = transport._refuse_after
+def sleep_and_refuse(start_by):
+    # At the last moment: the connection is there, and the next step writes the first byte.
+    calls.append(start_by)
+    if len(calls) == 2:
+        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+    return refuse(start_by)
+calls = []
+transport._refuse_after = sleep_and_refuse
 """
 
 

@@ -229,6 +229,24 @@ def test_a_probe_may_be_a_message_whose_time_ran_out_meanwhile(channel):
     assert (late.status, len(server.requests)) == (Status.ACCEPTED, 1)
 
 
+@pytest.mark.parametrize("status", [500, 503, 408])
+def test_a_probe_that_is_turned_away_gets_its_time_back_with_the_others(channel, status):
+    now = timezone.now()
+    created, expires = now - timedelta(hours=5), now - timedelta(hours=1)
+    probe = NotificationFactory(created_at=created, expires_at=expires)
+    channels.open_breaker("default", "http_401", timedelta(seconds=30))
+    Channel.objects.update(stopped_at=now - timedelta(hours=3))
+    let_the_probe_be_due()
+    with FaultServer(answer(status)) as server:
+        channel(server.port)
+        deliver()
+        assert len(server.requests) == 1
+    probe.refresh_from_db()
+    assert not channels.held().exists()
+    assert probe.status == Status.PENDING
+    assert timedelta(0) <= probe.expires_at - (expires + timedelta(hours=3)) < timedelta(seconds=10)
+
+
 def test_a_pause_keeps_probes_back_and_the_time_is_given_back_once(channel):
     now = timezone.now()
     row = NotificationFactory(created_at=now - timedelta(hours=9), expires_at=now)

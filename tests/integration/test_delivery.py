@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import uuid
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -18,6 +20,7 @@ from chatitive_django.models import Attempt, Notification
 from chatitive_django.outcomes import Outcome, Result
 from chatitive_django.retry import Decision
 from chatitive_django.signals import notification_settled
+from chatitive_django.statements import takes_several
 from chatitive_django.worker import Worker, deliver
 from tests.fault_server import (
     FaultServer,
@@ -142,6 +145,17 @@ def test_the_fifth_internal_error_holds_the_row_as_unknown(channel):
             make_due()
     row.refresh_from_db()
     assert (row.status, row.attempts, len(server.requests)) == (Status.UNKNOWN, 5, 5)
+
+
+def test_an_internal_error_after_other_failures_is_the_first_of_five(channel):
+    row = record()
+    with FaultServer(answer_in_turn(503, 503, 503, 503, 500, 503)) as server:
+        channel(server.port)
+        for _ in range(5):
+            deliver()
+            make_due()
+    row.refresh_from_db()
+    assert (row.status, row.attempts, row.reason) == (Status.PENDING, 5, "http_500")
 
 
 def test_what_is_not_accepted_in_its_time_expires_and_is_not_sent(channel):
@@ -293,50 +307,114 @@ def test_a_stopped_worker_finishes_what_is_in_hand_and_claims_no_more(channel):
     assert len(server.requests) == 1
 
 
-def test_a_result_that_the_database_would_not_take_is_recorded_when_it_does(channel, monkeypatch):
-    row = record()
-    settle, failures = log.settle, [DatabaseError("restarting")] * 3
+@contextmanager
+def failing_to_note_an_attempt(times, *, after_commit=False):
+    """Have the database fail where a result is stored: before, or when it has committed."""
+    left = times
+    quoted = connection.ops.quote_name(Attempt._meta.db_table)
+    commit = connection._commit
 
-    def failing(settlements, **options):
-        if failures:
-            raise failures.pop()
-        return settle(settlements, **options)
+    def fail(execute, sql, params, many, context):
+        nonlocal left
+        if not left or f"INTO {quoted}" not in sql:
+            return execute(sql, params, many, context)
+        left -= 1
+        if after_commit:
+            done = execute(sql, params, many, context)
+            if connection.in_atomic_block:
+                connection._commit = commit_and_fail
+                return done
+        raise DatabaseError("the database is restarting")
 
-    monkeypatch.setattr(log, "settle", failing)
-    with FaultServer(answer(202)) as server:
-        channel(server.port)
-        deliver()
-    row.refresh_from_db()
-    assert (row.status, row.attempts, len(server.requests)) == (Status.ACCEPTED, 1, 1)
+    def commit_and_fail():
+        connection._commit = commit
+        commit()
+        raise DatabaseError("the connection is gone")
+
+    with connection.execute_wrapper(fail):
+        yield
+    assert left == 0
 
 
-def test_a_commit_whose_confirmation_was_lost_is_not_stored_twice(channel, monkeypatch):
+@pytest.mark.parametrize("behaviour", [answer(202), reset_after()], ids=["plain", "unknown"])
+@pytest.mark.parametrize("after_commit", [False, True])
+def test_a_result_that_the_database_would_not_take_is_noted_once_when_it_does(
+    channel, behaviour, after_commit
+):
     row = record()
     told = []
 
     def listen(notification, **kwargs):
         told.append(notification.status)
 
-    settle, failures = log.settle, [DatabaseError("the connection is gone")]
-
-    def committed_but_unheard(settlements, **options):
-        stored = settle(settlements, **options)
-        if failures:
-            transaction.get_connection().connection.commit()
-            raise failures.pop()
-        return stored
-
-    monkeypatch.setattr(log, "settle", committed_but_unheard)
     notification_settled.connect(listen)
     try:
-        with FaultServer(reset_after()) as server:
+        with FaultServer(behaviour) as server:
             channel(server.port)
-            deliver()
+            with failing_to_note_an_attempt(1 if after_commit else 3, after_commit=after_commit):
+                # A claim that goes along with a result may be repeated: nothing else is due.
+                deliver()
     finally:
         notification_settled.disconnect(listen)
     row.refresh_from_db()
-    assert (row.status, Attempt.objects.count()) == (Status.UNKNOWN, 1)
-    assert told == [Status.UNKNOWN]
+    end = Status.UNKNOWN if row.reason else Status.ACCEPTED
+    assert (row.status, row.attempts, len(server.requests)) == (end, 1, 1)
+    assert (Attempt.objects.count(), told) == (1, [end])
+
+
+def test_a_channel_whose_claim_fails_loses_nothing_that_another_has_claimed(settings, monkeypatch):
+    settings.CHATITIVE = {
+        "API_URLS": {"default": "locmem://", "other": "locmem://"},
+        "DISPATCHER": "worker",
+    }
+    rows = [record(), record(channel="other")]
+    claim, calls = log.claim, []
+
+    def claim_and_fail_the_second_time(*args, **options):
+        calls.append(args)
+        if len(calls) == 2:
+            raise DatabaseError("the connection is gone")
+        return claim(*args, **options)
+
+    monkeypatch.setattr(log, "claim", claim_and_fail_the_second_time)
+    deliver()
+    assert [Notification.objects.get(pk=row.pk).status for row in rows] == [Status.ACCEPTED] * 2
+
+
+def test_late_proof_on_the_way_of_a_claim_ends_the_doubt_and_a_foreign_lease_is_left_alone(channel):
+    if not takes_several(connection):
+        return
+    channel(closed_port())
+    record(), record(phone_number="206-555-0101")
+    doubtful, foreign = log.claim("default", 2, LEASE)
+    Notification.objects.filter(pk=doubtful.pk).update(status="unknown", lease_token=None)
+    Notification.objects.filter(pk=foreign.pk).update(lease_token=uuid.uuid4())
+    settlements = [settlement(row, "accepted", "accepted") for row in (doubtful, foreign)]
+    ahead = log.Acceptances(settlements)
+    assert log.claim("default", 5, LEASE, ahead=ahead) == []
+    assert ahead.finish() == settlements[:1]
+    assert Notification.objects.get(pk=doubtful.pk).status == Status.ACCEPTED
+    assert Notification.objects.get(pk=foreign.pk).status == Status.SENDING
+    assert Attempt.objects.count() == 2
+
+
+def test_a_turn_that_settles_and_claims_is_one_round_trip_where_the_driver_has_it(channel):
+    if not takes_several(connection):
+        return
+    for n in range(3):
+        record(phone_number=f"206-555-01{n:02}")
+    executed = []
+
+    def note(execute, sql, params, many, context):
+        executed.append(sql)
+        return execute(sql, params, many, context)
+
+    with FaultServer(answer(202)) as server, connection.execute_wrapper(note):
+        channel(server.port)
+        deliver(inline=True)
+    stores = [sql for sql in executed if "INSERT INTO" in sql]
+    assert len(stores) == 3
+    assert all(sql.count("RETURNING") == 2 for sql in stores)
 
 
 def test_what_was_claimed_too_long_ago_is_not_posted(channel, monkeypatch):
@@ -359,7 +437,7 @@ def test_what_was_claimed_too_long_ago_is_not_posted(channel, monkeypatch):
 
 
 def test_a_backend_that_raises_holds_the_row_as_unknown(monkeypatch, caplog):
-    def fail(self, message):
+    def fail(self, message, **options):
         raise RuntimeError(message.phone_number)
 
     monkeypatch.setattr("chatitive_django.backends.locmem.LocmemBackend.post", fail)

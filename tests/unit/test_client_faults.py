@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import math
 import ssl
 import threading
 import time
@@ -120,7 +121,7 @@ def test_a_connection_that_takes_no_byte_of_the_request_is_known_not_to_have():
         opened.set()
         time.sleep(0.1)
         with pytest.raises(ConnectionError) as caught:
-            connection.exchange(b"POST / HTTP/1.1\r\n\r\n")
+            connection.exchange(b"POST / HTTP/1.1\r\n\r\n", math.inf)
     assert not connection.written
     assert connection.reason_for(caught.value) == "connection_failed"
     connection.close()
@@ -585,3 +586,26 @@ def test_no_fault_leaves_anything_behind_that_breaks_the_next_call():
         for _ in faults:
             client.notify("Ping", phone_number="1")
             assert client.notify("Ping", phone_number="1").http_status == 200
+
+
+def test_a_call_that_is_held_up_past_its_start_writes_nothing():
+    with FaultServer(answer(202)) as server, Client(**SETTINGS, base_url=server.url) as client:
+        first = client.notify("Ping", phone_number="206-555-0123")
+        late = client.notify("Ping", phone_number="206-555-0123", start_by=time.monotonic() - 1)
+        assert (first.outcome, late.outcome) == (Outcome.ACCEPTED, Outcome.NOT_ARRIVED)
+        assert late.reason == "overslept"
+        assert len(server.requests) == 1
+
+
+def test_a_call_that_is_held_up_while_it_connects_writes_nothing(monkeypatch):
+    connect = transport._Connection.open
+
+    def connect_slowly(self, deadline):
+        connect(self, deadline)
+        time.sleep(0.2)
+
+    monkeypatch.setattr(transport._Connection, "open", connect_slowly)
+    with FaultServer(answer(202)) as server, Client(**SETTINGS, base_url=server.url) as client:
+        late = client.notify("Ping", phone_number="206-555-0123", start_by=time.monotonic() + 0.1)
+        assert (late.outcome, late.reason) == (Outcome.NOT_ARRIVED, "overslept")
+        assert server.requests == []

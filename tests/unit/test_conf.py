@@ -49,6 +49,8 @@ def test_durations_are_seconds_or_a_timedelta():
         ({"ON_AMBIGUOUS": "ask"}, 'must be "hold" or "retry", and it is \'ask\''),
         ({"API_URLS": URL}, "must be a dict of channel alias → URL"),
         ({"API_URLS": {"default": None}}, "must be a dict of channel alias → URL"),
+        ({"API_URLS": {URL: "default"}}, "The alias comes first"),
+        ({"API_URLS": {"default": URL, "two words": URL}}, "has an alias that is no name"),
         ({"DISPATCHER": ""}, "must be a name"),
     ],
 )
