@@ -9,8 +9,6 @@ import argparse
 import os
 import statistics
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
 from django.db import connection, transaction
@@ -22,6 +20,7 @@ from benchmarks.rows import analyse, empty, fill
 from benchmarks.server import serving
 from benchmarks.targets import verdict
 from chatitive_django import log
+from chatitive_django.models import Notification
 
 FEW, MANY = 1_000, int(os.environ.get("ROWS", "1000000"))
 PENDING_EACH = 100
@@ -32,23 +31,19 @@ MOST = 1.5
 
 OF_ONE, OF_OTHERS = 5_000, 2_000
 THE_ONE = 9_000_000
+SLOW = 0.05
 LEAST_OF_OTHERS = 0.8
-
-
-@contextmanager
-def undone() -> Iterator[None]:
-    with transaction.atomic():
-        yield
-        transaction.set_rollback(True)
+"""One of eight threads serves the one subscriber: 7/8 are left to the others."""
 
 
 def claim() -> float:
-    """The seconds of a claim that is then undone."""
-    with undone():
-        began = time.perf_counter()
-        rows = log.claim("default", AT_ONCE, LEASE)
-        took = time.perf_counter() - began
+    """The seconds of a claim, whose rows are then put back."""
+    began = time.perf_counter()
+    rows = log.claim("default", AT_ONCE, LEASE)
+    took = time.perf_counter() - began
     assert len(rows) == AT_ONCE
+    claimed = Notification.objects.filter(pk__in=[row.pk for row in rows])
+    claimed.update(status="pending", lease_token=None, leased_until=None, attempts=0)
     return took
 
 
@@ -86,8 +81,9 @@ def tell_plan() -> None:
         executed.append((sql, params))
         return execute(sql, params, many, context)
 
-    with undone(), connection.execute_wrapper(note):
+    with transaction.atomic(), connection.execute_wrapper(note):
         log.claim("default", AT_ONCE, LEASE)
+        transaction.set_rollback(True)
     [(sql, params)] = [each for each in executed if "ORDER BY" in each[0]]
     explain = {
         "postgresql": "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF)",
@@ -95,10 +91,11 @@ def tell_plan() -> None:
         "sqlite": "EXPLAIN QUERY PLAN",
     }[connection.vendor]
     print(sql)
-    with undone(), connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"{explain} {sql}", params)
         for row in cursor.fetchall():
             print("   ", *row)
+        transaction.set_rollback(True)
 
 
 def others(port: int) -> Measured:
@@ -113,8 +110,8 @@ def others(port: int) -> Measured:
 def behind_one_subscriber() -> bool:
     alone: list[float] = []
     behind: list[float] = []
-    with serving() as (port, _):
-        for _ in range(ROUNDS + 1):
+    with serving(delay=SLOW) as (port, _):
+        for _ in range(ROUNDS):
             empty()
             fill(OF_OTHERS)
             alone.append(others(port).rate)
@@ -125,7 +122,8 @@ def behind_one_subscriber() -> bool:
     ratio = statistics.median(behind) / statistics.median(alone)
     return verdict(
         f"{connection.vendor}: behind {OF_ONE:,} rows of one subscriber those of others are "
-        f"delivered at × {ratio:.2f} of their rate without them (at least {LEAST_OF_OTHERS})",
+        f"delivered at × {ratio:.2f} of their rate without them (at least {LEAST_OF_OTHERS}) by "
+        f"{AT_ONCE} threads to a server that takes {SLOW * 1000:.0f} ms",
         ratio >= LEAST_OF_OTHERS,
     )
 

@@ -107,11 +107,10 @@ def fill(
 def empty() -> None:
     """Make the log as new."""
     tables = [model._meta.db_table for model in (Attempt, Notification)]
-    for statement in connection.ops.sql_flush(
+    statements = connection.ops.sql_flush(
         style=no_style(), tables=tables, reset_sequences=True, allow_cascade=True
-    ):
-        with connection.cursor() as cursor:
-            cursor.execute(statement)
+    )
+    connection.ops.execute_sql_flush(statements)
 
 
 def analyse() -> None:
