@@ -60,10 +60,10 @@ for name in logging.root.manager.loggerDict:
     logging.getLogger(name).disabled = False
 
 post = APIBackend.post
-def post_or_crash(backend, message):
+def post_or_crash(backend, message, **options):
     if backend.alias == "crash":
         raise RuntimeError({TOKEN!r}, {NUMBER!r}, message)
-    return post(backend, message)
+    return post(backend, message, **options)
 APIBackend.post = post_or_crash
 """
 """Everything is logged, with all that the records hold."""

@@ -29,6 +29,7 @@ def sleep_and_refuse(start_by):
     # At the last moment: the connection is there, and the next step writes the first byte.
     calls.append(start_by)
     if len(calls) == 2:
+        time.sleep(0.1)  # until the other thread holds no lock of SQLite
         signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
     return refuse(start_by)
 calls = []
