@@ -25,7 +25,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from .exceptions import InvalidRequest, InvalidURL
 from .excerpts import Excerpts
-from .outcomes import Outcome, Result
+from .outcomes import Outcome, Reach, Result
 from .transport import (
     CERTIFICATE_UNTRUSTED,
     CONFIGURATION,
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
 BASE_URL: Final = "https://api.essential.to"
+LONG_ENOUGH_TO_SHOW_ITS_END: Final = 16
 SHAPE: Final = "chatitive://SID:TOKEN@api.essential.to/CHANNEL_SID"
 
 _SCHEMES: Final = {"chatitive": "https", "chatitive+http": "http"}
@@ -64,7 +65,9 @@ class Client:
     `connect_timeout` and `call_timeout` are seconds: to reach the server (a tunnel and the TLS
     handshake included), and for the whole call, however slowly its answer drips. `proxy` is
     `http://[user:password@]host:port`; `ca_bundle` a file or directory of PEM certificates to trust
-    instead of the usual ones. `base_url` is `https`, or `http` on this machine only.
+    instead of the usual ones. `base_url` is `https`, or `http` on this machine only. `host` is
+    where calls go, and `token_end` the end of the token, for people to tell one from another; it is
+    empty where the token is so short that its end would give it away.
 
     Raises `InvalidURL` for settings with which no call could be made.
     """
@@ -94,10 +97,11 @@ class Client:
         base = _split(base_url)
         if base is None or base.scheme not in _PORTS or "@" in base.netloc or base.query:
             raise _refusal(f"The base URL can't be read; the usual one is {BASE_URL}")
-        self._host = str(base.hostname)
-        if base.scheme == "http" and not _is_loopback(self._host):
+        self.host = str(base.hostname)
+        if base.scheme == "http" and not _is_loopback(self.host):
             raise _refusal("Without TLS the token would travel in clear: http is for loopback only")
         self._channel_sid = channel_sid
+        self.token_end = token[-4:] if len(token) >= LONG_ENOUGH_TO_SHOW_ITS_END else ""
         prefix = [unquote(segment) for segment in base.path.split("/") if segment]
         segments = [*prefix, "v2", "account", "channels", channel_sid]
         segments += ["subscribers", "events", "notify"]
@@ -116,7 +120,7 @@ class Client:
         self._excerpts = Excerpts([credentials, token, account_sid])
         self._transport = Transport(
             Route(
-                host=self._host,
+                host=self.host,
                 port=base.port or _PORTS[base.scheme],
                 tls=tls_context(ca_bundle) if base.scheme == "https" else None,
                 proxy=_proxy(proxy) if proxy is not None else None,
@@ -215,6 +219,18 @@ class Client:
             duration=time.monotonic() - started,
         )
 
+    def reach(self) -> Reach:
+        """Tell whether the API can be connected to, TLS included, without sending it anything."""
+        started = time.monotonic()
+        try:
+            self._transport.reach()
+        except NoAnswer as end:
+            reason, error_class = end.reason, end.error_class
+        else:
+            reason = error_class = ""
+        duration = time.monotonic() - started
+        return Reach(reason=reason, error_class=error_class, duration=duration)
+
     def close(self) -> None:
         """Close the idle connections of all threads; a later call opens new ones."""
         self._transport.close()
@@ -226,7 +242,7 @@ class Client:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Client host={self._host!r} channel_sid={self._channel_sid!r}>"
+        return f"<Client host={self.host!r} channel_sid={self._channel_sid!r}>"
 
 
 def _refusal(problem: str) -> InvalidURL:

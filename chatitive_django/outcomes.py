@@ -46,3 +46,15 @@ class Result:
     retry_after: float | None = None
     excerpt: str = ""
     duration: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """Whether the API could be connected to; `reason` is empty where it could.
+
+    No request was written, so it tells nothing of SID and token. `duration` is in seconds.
+    """
+
+    reason: str = ""
+    error_class: str = ""
+    duration: float = 0.0

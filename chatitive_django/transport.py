@@ -141,6 +141,18 @@ class Transport:
             else:
                 connection.close()
 
+    def reach(self) -> None:
+        """Connect, tunnel and shake hands, and write no request; raises `NoAnswer`."""
+        connection = _new_connection(self._route)
+        try:
+            connection.open(time.monotonic() + self._connect_timeout)
+        except _FAILURES as failure:
+            raise NoAnswer(
+                connection.reason_for(failure), written=False, error_class=type(failure).__name__
+            ) from None
+        finally:
+            connection.close()
+
     def close(self) -> None:
         """Close every thread's idle connection; a call under way ends by itself."""
         # With the last reference to a local goes what each thread keeps in it.

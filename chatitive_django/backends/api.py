@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..client import Client
 from ..conf import settings
 from ..exceptions import InvalidRequest
-from ..outcomes import Outcome, Result
+from ..outcomes import Outcome, Reach, Result
 from .base import Backend, Message
 
 
@@ -21,6 +21,7 @@ class APIBackend(Backend):
             connect_timeout=settings.CONNECT_TIMEOUT,
             call_timeout=settings.CALL_TIMEOUT,
         )
+        self.host, self.token_end = self._client.host, self._client.token_end
 
     def post(self, message: Message, *, start_by: float) -> Result:
         try:
@@ -36,6 +37,9 @@ class APIBackend(Backend):
             )
         except InvalidRequest:
             return Result(outcome=Outcome.REJECTED, reason="invalid_request")
+
+    def reach(self) -> Reach:
+        return self._client.reach()
 
     def close(self) -> None:
         self._client.close()

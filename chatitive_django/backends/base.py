@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..outcomes import Result
+from ..outcomes import Reach, Result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,10 @@ class Backend:
 
     reaches_phones = False
     """Whether an accepted message leaves this process."""
+    host = ""
+    """Where messages go, if they do."""
+    token_end = ""
+    """The end of its token, for people to tell one from another."""
 
     def __init__(self, alias: str, url: str) -> None:
         self.alias = alias
@@ -36,6 +40,10 @@ class Backend:
         After `start_by`, a time of `time.monotonic()`, no request may begin.
         """
         raise NotImplementedError
+
+    def reach(self) -> Reach:
+        """Tell whether messages could be sent, as far as can be told without sending one."""
+        return Reach()
 
     def close(self) -> None:
         """Let go of what is held open."""

@@ -609,3 +609,38 @@ def test_a_call_that_is_held_up_while_it_connects_writes_nothing(monkeypatch):
         late = client.notify("Ping", phone_number="206-555-0123", start_by=time.monotonic() + 0.1)
         assert (late.outcome, late.reason) == (Outcome.NOT_ARRIVED, "overslept")
         assert server.requests == []
+
+
+# To reach the API without sending it anything
+
+
+def reach(base_url, **options):
+    with Client(**SETTINGS, base_url=base_url, connect_timeout=CONNECT, **options) as client:
+        found = client.reach()
+    assert found.duration < CONNECT + SLACK
+    return found.reason
+
+
+def test_a_server_that_shakes_hands_is_reached_and_told_nothing(tls, bundle):
+    with FaultServer(tls=tls) as server:
+        assert reach(server.url, ca_bundle=bundle) == ""
+        assert reach(server.url) == "certificate_untrusted"
+    assert server.connections == 2
+    assert server.requests == []
+
+
+def test_what_keeps_the_api_from_being_reached_is_told():
+    assert reach(f"http://localhost:{closed_port()}") == "connection_refused"
+    assert reach("https://nowhere.invalid") == "name_not_found"
+    with deaf_port() as port:
+        assert reach(f"http://127.0.0.1:{port}") == "connect_timeout"
+    with FaultServer(stall_at_once) as server:
+        assert reach(server.url.replace("http", "https")) == "tls_failed"
+
+
+def test_the_end_of_a_token_is_told_where_it_gives_nothing_away():
+    def told(token):
+        return Client(**{**SETTINGS, "token": token}).token_end
+
+    assert told("0123456789abcdef") == "cdef"
+    assert told("s3cr3t-token") == ""
