@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from . import heartbeats
 from .conf import settings
 from .dbtime import DatabaseNow
+from .findings import Finding, Level, Mender
 from .log import due
 from .models import Channel, Heartbeat, Notification, log_alias
+from .reasons import sentence
 
 Status = Notification.Status
 
 OVERDUE = timedelta(minutes=5)
 """What is due for so long isn't waiting, it is forgotten."""
 COUNTED = timedelta(hours=24)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that is wrong: a stable code, and a sentence."""
-
-    code: str
-    text: str
+COUNTED_AT_MOST = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +75,11 @@ class Health:
         """Whether nobody must act."""
         return not self.findings
 
+    def as_json(self) -> str:
+        """All of it for monitors, `ok` first."""
+        facts = {"ok": self.ok, **dataclasses.asdict(self)}
+        return json.dumps(facts, cls=DjangoJSONEncoder, indent=2)
+
 
 def examine() -> Health:
     """Read how delivery is doing now; raises `InvalidSetting` where the settings can't be read."""
@@ -83,7 +88,8 @@ def examine() -> Health:
     channels = list(_channels(now))
     workers = list(_workers(now))
     unknown = rows.filter(status=Status.UNKNOWN).count()
-    recent = rows.filter(created_at__gte=DatabaseNow(-COUNTED))
+    # The statuses are named for the index, which begins with them.
+    recent = rows.filter(status__in=Status.values, created_at__gte=DatabaseNow(-COUNTED))
     counted = recent.order_by().values_list("status").annotate(Count("id"))
     ages = [each.oldest_pending_age for each in channels if each.oldest_pending_age is not None]
     return Health(
@@ -170,51 +176,126 @@ def _findings(
     channels: list[ChannelHealth], workers: list[WorkerHealth], unknown: int
 ) -> Iterator[Finding]:
     for channel in channels:
-        where = f"Channel {channel.alias}"
-        if not channel.configured:
-            yield Finding(
-                code="not_configured",
-                text=f'{where} is not in CHATITIVE["API_URLS"], and {channel.pending} messages '
-                "wait for it. Add its URL, or cancel them.",
-            )
-        elif channel.state == "paused":
-            yield Finding(
-                code="paused",
-                text=f"{where} is paused since {_told(channel.since)}"
-                f"{f' ({channel.reason})' if channel.reason else ''}: {channel.pending} messages "
-                f"wait. `manage.py chatitive resume {channel.alias}` sends them.",
-            )
-        elif channel.state == "breaker_open":
-            yield Finding(
-                code="breaker_open",
-                text=f"{where} can't deliver since {_told(channel.since)} "
-                f"({channel.reason}): {channel.pending} messages wait, and one is tried at times.",
-            )
+        yield from _stopped(channel)
     if unknown:
         yield Finding(
             code="unknown",
-            text=f"{unknown} messages may have arrived. A person must decide in the admin whether "
-            "to send them again.",
+            level=Level.WARN,
+            text=ngettext(
+                "%(count)s message may have arrived.",
+                "%(count)s messages may have arrived.",
+                unknown,
+            )
+            % {"count": unknown},
+            mender=Mender.STAFF,
+            advice=_("Decide in the admin whether to send them again."),
         )
     if settings.DISPATCHER == "worker" and not any(worker.alive for worker in workers):
         yield Finding(
             code="no_worker",
-            text="No worker is alive, so nothing is delivered. Start `manage.py chatitive worker`.",
+            level=Level.BAD,
+            text=_("No worker is alive, so nothing is delivered."),
+            mender=Mender.DEVELOPER,
+            advice=_("Start `manage.py chatitive worker`."),
         )
     for channel in channels:
-        long_due = due(channel.alias).filter(available_at__lte=DatabaseNow(-OVERDUE))
-        if channel.state == "flowing" and channel.configured and (found := long_due[:1000].count()):
-            yield Finding(
-                code="overdue",
-                text=f"{'At least ' if found == 1000 else ''}{found} messages of channel "
-                f"{channel.alias} are due for more than {OVERDUE // timedelta(minutes=1)} minutes: "
-                "too little delivers, or nothing does.",
-            )
+        if channel.state == "flowing" and channel.configured:
+            yield from _overdue(channel)
     patience = timedelta(seconds=settings.SWEEP_INTERVAL * heartbeats.MISSED_BEFORE_LOST)
     stuck = _rows().filter(status=Status.SENDING, leased_until__lte=DatabaseNow(-patience)).count()
     if stuck:
         yield Finding(
             code="stuck",
-            text=f"{stuck} messages are held by workers that were lost, and nothing brings them "
-            "back: no delivery runs.",
+            level=Level.BAD,
+            text=ngettext(
+                "%(count)s message is held by a worker that was lost, and nothing brings it back.",
+                "%(count)s messages are held by workers that were lost, and nothing brings them "
+                "back.",
+                stuck,
+            )
+            % {"count": stuck},
+            mender=Mender.DEVELOPER,
+            advice=_("No delivery runs: start what delivers."),
         )
+
+
+def _stopped(channel: ChannelHealth) -> Iterator[Finding]:
+    """What keeps a channel from flowing until someone acts."""
+    told = {"alias": channel.alias, "reason": channel.reason, "since": _told(channel.since)}
+    if not channel.configured:
+        yield Finding(
+            code="not_configured",
+            level=Level.BAD,
+            text=_('Channel %(alias)s is not in CHATITIVE["API_URLS"].') % told
+            + f" {waiting(channel.pending)}",
+            mender=Mender.DEVELOPER,
+            advice=_("Add its URL, or cancel what waits for it."),
+            channel=channel.alias,
+        )
+    elif channel.state == "paused":
+        since = (
+            _("Channel %(alias)s is paused since %(since)s (%(reason)s).")
+            if channel.reason
+            else _("Channel %(alias)s is paused since %(since)s.")
+        )
+        yield Finding(
+            code="paused",
+            level=Level.WARN,
+            text=f"{since % told} {waiting(channel.pending)}",
+            mender=Mender.STAFF,
+            advice=_("Resume it in the admin or by `manage.py chatitive resume %(alias)s`.")
+            % told,
+            channel=channel.alias,
+        )
+    elif channel.state == "breaker_open":
+        yield Finding(
+            code="breaker_open",
+            level=Level.BAD,
+            text=_("Channel %(alias)s can't deliver since %(since)s (%(reason)s).") % told
+            + f" {waiting(channel.pending)}",
+            mender=breaker_mender(channel.reason),
+            advice=sentence(channel.reason)
+            + " "
+            + _("One is tried now and then; when it gets through, the others follow."),
+            channel=channel.alias,
+        )
+
+
+def _overdue(channel: ChannelHealth) -> Iterator[Finding]:
+    long_due = due(channel.alias).filter(available_at__lte=DatabaseNow(-OVERDUE))
+    found = long_due[:COUNTED_AT_MOST].count()
+    if not found:
+        return
+    told = {
+        "count": f"{found}+" if found == COUNTED_AT_MOST else found,
+        "alias": channel.alias,
+        "minutes": OVERDUE // timedelta(minutes=1),
+    }
+    yield Finding(
+        code="overdue",
+        level=Level.BAD,
+        text=ngettext(
+            "%(count)s message of channel %(alias)s is due for more than %(minutes)s minutes.",
+            "%(count)s messages of channel %(alias)s are due for more than %(minutes)s minutes.",
+            found,
+        )
+        % told,
+        mender=Mender.DEVELOPER,
+        advice=_("Too little delivers, or nothing does: see that workers run, or start more."),
+        channel=channel.alias,
+    )
+
+
+def waiting(pending: int) -> str:
+    """How many messages wait, in a sentence that takes the fear."""
+    return ngettext(
+        "%(pending)s message waits, and it isn't lost.",
+        "%(pending)s messages wait, and none is lost.",
+        pending,
+    ) % {"pending": pending}
+
+
+def breaker_mender(reason: str) -> Mender:
+    """Who can mend what opened a breaker: what the API or the network has done passes by itself."""
+    passes = {"no_answer", "connection_lost", "bad_answer", "connect_timeout", "connection_refused"}
+    return Mender.WAIT if reason in passes else Mender.DEVELOPER

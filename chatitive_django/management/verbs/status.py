@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import json
-
-from django.core.serializers.json import DjangoJSONEncoder
 
 from ...health import ChannelHealth, Health, WorkerHealth, examine
 from .base import FINDING, Output, Verb
@@ -19,8 +15,7 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
 def _report(out: Output, *, format: str) -> int:  # noqa: A002 -- its option's
     health = examine()
     if format == "json":
-        facts = {"ok": health.ok, **dataclasses.asdict(health)}
-        out.write(json.dumps(facts, cls=DjangoJSONEncoder, indent=2))
+        out.write(health.as_json())
     else:
         _tell(out, health)
     return 0 if health.ok else FINDING
@@ -28,7 +23,7 @@ def _report(out: Output, *, format: str) -> int:  # noqa: A002 -- its option's
 
 def _tell(out: Output, health: Health) -> None:
     for finding in health.findings:
-        out.write(f"! {finding.text}")
+        out.write(f"! {finding.text} {finding.advice}")
     if health.ok:
         out.write("Nobody must act.")
     for channel in health.channels:
