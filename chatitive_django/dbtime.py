@@ -67,3 +67,17 @@ def become_writer(model: type[Model], using: str) -> None:
     table, key = quote(model._meta.db_table), quote(model._meta.pk.attname)
     with connection.cursor() as cursor:
         cursor.execute(f"UPDATE {table} SET {key} = {key} WHERE 0")  # noqa: S608 -- own names
+
+
+def database_now(using: str) -> datetime:
+    """What the database's clock says."""
+    connection = connections[using]
+    moment = DatabaseNow()
+    sql, params = moment.compiled(connection)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {sql}", params)
+        [value] = cursor.fetchone()
+    for convert in connection.ops.get_db_converters(moment):
+        value = convert(value, moment, connection)
+    found: datetime = value
+    return found

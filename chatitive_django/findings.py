@@ -19,9 +19,9 @@ class Level(TextChoices):
 class Mender(TextChoices):
     """Who can mend it."""
 
-    STAFF = "staff", _("you, or another member of staff")
-    DEVELOPER = "developer", _("a developer, or who runs the servers")
-    WAIT = "wait", _("nobody has to: just wait")
+    STAFF = "staff", _("staff, in the admin")
+    DEVELOPER = "developer", _("a developer, or whoever runs the servers")
+    WAIT = "wait", _("nobody: just wait")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

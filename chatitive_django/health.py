@@ -243,8 +243,7 @@ def _stopped(channel: ChannelHealth) -> Iterator[Finding]:
             level=Level.WARN,
             text=f"{since % told} {waiting(channel.pending)}",
             mender=Mender.STAFF,
-            advice=_("Resume it in the admin or by `manage.py chatitive resume %(alias)s`.")
-            % told,
+            advice=_("Resume it in the admin or by `manage.py chatitive resume %(alias)s`.") % told,
             channel=channel.alias,
         )
     elif channel.state == "breaker_open":

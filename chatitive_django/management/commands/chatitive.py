@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ..verbs import VERBS
-from ..verbs.base import MISUSE
+from ..verbs.base import MISUSE, Verb
 
 _DJANGOS_OWN = {
     *BaseCommand.base_stealth_options,
@@ -31,12 +31,20 @@ class Command(BaseCommand):
         for verb in VERBS:
             verb.add_arguments(verbs.add_parser(verb.name, help=verb.help, description=verb.help))
 
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        if not _named(options["verb"]).needs_sound_project:
+            options["skip_checks"] = True
+        return super().execute(*args, **options)
+
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
         own = {name: value for name, value in options.items() if name not in _DJANGOS_OWN}
-        [chosen] = [each for each in VERBS if each.name == verb]
         try:
-            code = chosen.run(self.stdout, **own)
+            code = _named(verb).run(self.stdout, **own)
         except ImproperlyConfigured as error:
             raise CommandError(str(error), returncode=MISUSE) from None
         if code:
             sys.exit(code)
+
+
+def _named(verb: str) -> Verb:
+    return next(each for each in VERBS if each.name == verb)

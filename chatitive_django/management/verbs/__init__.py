@@ -5,8 +5,9 @@ from __future__ import annotations
 from .channel import PAUSE, RESUME
 from .cleaning import PRUNE, SCRUB
 from .delivering import DELIVER, WORKER
+from .diagnosing import DOCTOR
 from .explaining import EXPLAIN
 from .ruling import RULES
 from .status import STATUS
 
-VERBS = [WORKER, DELIVER, STATUS, EXPLAIN, PAUSE, RESUME, RULES, PRUNE, SCRUB]
+VERBS = [WORKER, DELIVER, DOCTOR, STATUS, EXPLAIN, PAUSE, RESUME, RULES, PRUNE, SCRUB]

@@ -29,13 +29,15 @@ class Verb:
     """One verb of `manage.py chatitive`.
 
     `run` is called with `out` and the arguments by name; it gives the exit code, and raises
-    `CommandError` for misuse.
+    `CommandError` for misuse. One that needs a sound project runs only where Django's system checks
+    find no error.
     """
 
     name: str
     help: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
     run: Callable[..., int]
+    needs_sound_project: bool = True
 
 
 def positive(text: str) -> int:
