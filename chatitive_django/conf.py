@@ -101,6 +101,20 @@ def _on_ambiguous(value: object) -> str:
     return value
 
 
+def _numbers(value: object) -> list[str]:
+    if not isinstance(value, (list, tuple)) or not all(
+        isinstance(each, str) and each.strip() for each in value
+    ):
+        raise ValueError('must be a list of phone numbers, such as ["206-555-0100"].')
+    return list(value)
+
+
+def _bearer_token(value: object) -> str:
+    if not isinstance(value, str) or not value.isascii() or " " in value:
+        raise ValueError("must be a text of ASCII characters without blanks.")
+    return value
+
+
 class Settings:
     """Each attribute is a key; to read one that is wrong raises `InvalidSetting`."""
 
@@ -118,6 +132,9 @@ class Settings:
     RETENTION = Key(timedelta(days=30), _duration)
     RULES_REFRESH = Key(5, _seconds)
     PHONE_REGION = Key("US", _text)
+    # Django's error pages mask settings by their names: with API or TOKEN in it neither is shown.
+    API_TEST_NUMBERS = Key([], _numbers)
+    MONITOR_TOKEN = Key("", _bearer_token)
 
 
 KEYS = [name for name, value in vars(Settings).items() if isinstance(value, Key)]

@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -49,7 +49,7 @@ class Worker:
     Each turn settles every result that has come in, then claims as many rows as there are idle
     threads. So batches form by themselves under load, a lone event is settled at once, and a
     crash can touch at most `concurrency` rows. With `inline` the calling thread posts too. One of a
-    `kind` can be seen to live by its heartbeat.
+    `kind` can be seen to live by its heartbeat. `lane` makes what claims a channel's rows.
     """
 
     def __init__(
@@ -61,12 +61,14 @@ class Worker:
         keep_connection: bool = True,
         inline: bool = False,
         kind: Heartbeat.Kind | None = None,
+        lane: Callable[[str], Lane] = Lane,
     ) -> None:
         self.concurrency = concurrency
         self.poll_interval = poll_interval
         self.keep_connection = keep_connection
         self.inline = inline
         self.kind = kind
+        self.lane = lane
         self._channels = channels
         self._lanes: deque[Lane] = deque()
         self._pulse: Pulse | None = None
@@ -97,7 +99,7 @@ class Worker:
         """
         try:
             backends = self._open_backends()
-            self._lanes = deque(Lane(alias) for alias in backends)
+            self._lanes = deque(map(self.lane, backends))
             if self.kind is not None:
                 self._pulse = Pulse(self.kind, channels=backends, concurrency=self.concurrency)
             self._posting = Posting(

@@ -191,17 +191,33 @@ def notify(
         on_ambiguous=on_ambiguous,
         expires_after=expires_after,
     )
+    return record_by_hand(
+        event, instance, key=key or name, origin=Origin.MANUAL, where=f"notify({name!r})"
+    )
+
+
+def record_by_hand(
+    event: Event,
+    instance: Model | None = None,
+    *,
+    key: str,
+    origin: Origin,
+    where: str,
+    requested_by_id: Any = None,
+) -> Notification:
+    """The row of an event that no transition fired, as it is stored."""
     row = row_for(
         event,
         model=type(instance) if instance else None,
         pk=instance.pk if instance else None,
-        key=key or name,
+        key=key,
         why={},
-        origin=Origin.MANUAL,
+        origin=origin,
     )
+    row.requested_by_id = requested_by_id
     using = log_alias()
     with transaction.atomic(using=using):
-        complete(row, event, instance, where=f"notify({name!r})")
+        complete(row, event, instance, where=where)
         write([row], using)
         return Notification.objects.using(using).get(public_id=row.public_id)
 

@@ -6,7 +6,7 @@ write names the token, so one that slept past its lease can't overwrite its succ
 
 from __future__ import annotations
 
-from .claiming import Place, claim, claim_next, claim_probe, due, passed_over
+from .claiming import Place, claim, claim_next, claim_probe, claim_this, due, passed_over
 from .settling import Acceptances, Settlement, is_plain, server_errors, settle, tell_settled
 from .sweeping import AT_ONCE, expire, rescue, work_waits
 
@@ -18,6 +18,7 @@ __all__ = [
     "claim",
     "claim_next",
     "claim_probe",
+    "claim_this",
     "due",
     "expire",
     "is_plain",

@@ -127,6 +127,17 @@ def claim_probe(channel: Channel, lease: timedelta) -> list[Notification]:
     return _Claim(rows[:1], lease).execute()
 
 
+def claim_this(row: Notification, lease: timedelta, *, probe: bool = False) -> list[Notification]:
+    """Take this very row if it is due and its channel isn't held.
+
+    As a `probe` it is taken where the channel's breaker is open, and nothing else holds it.
+    """
+    own = Channel.objects.using(log_alias()).filter(alias=row.channel)
+    probed = own.filter(breaker_opened_at__isnull=False, paused_at__isnull=True)
+    allowed: Any = Exists(probed) if probe else ~Exists(held().filter(alias=row.channel))
+    return _Claim(due(row.channel).filter(allowed, pk=row.pk)[:1], lease).execute()
+
+
 def passed_over(channel: str, place: Place, *, at_most: int) -> Counter[str]:
     """The order keys of the first so many rows before a place, which wait for others of theirs."""
     earlier = (

@@ -39,7 +39,10 @@ class Channel(models.Model):
         verbose_name = _("channel")
         verbose_name_plural = _("channels")
         default_permissions = ("view",)
-        permissions = [("pause_channel", _("Can pause and resume channels"))]
+        permissions = [
+            ("pause_channel", _("Can pause and resume channels")),
+            ("send_test", _("Can send tests to the listed numbers")),
+        ]
         ordering = ["alias"]
 
     def __str__(self) -> str:

@@ -52,6 +52,10 @@ def test_durations_are_seconds_or_a_timedelta():
         ({"API_URLS": {URL: "default"}}, "The alias comes first"),
         ({"API_URLS": {"default": URL, "two words": URL}}, "has an alias that is no name"),
         ({"DISPATCHER": ""}, "must be a name"),
+        ({"API_TEST_NUMBERS": "s3cr3t"}, "must be a list of phone numbers"),
+        ({"API_TEST_NUMBERS": ["s3cr3t", 2065550100]}, "must be a list of phone numbers"),
+        ({"MONITOR_TOKEN": "s3cr3t token"}, "must be a text of ASCII characters without blanks"),
+        ({"MONITOR_TOKEN": None}, "must be a text of ASCII characters"),
     ],
 )
 def test_each_wrong_key_is_told_with_what_to_do_and_without_the_url(keys, told):
@@ -89,9 +93,9 @@ def test_a_malformed_url_is_refused_by_an_error_that_names_the_setting_and_no_se
     assert refused.value.__context__ is None or refused.value.__suppress_context__
 
 
-def test_an_error_mail_to_the_admins_holds_no_token(rf):
+def test_an_error_mail_to_the_admins_holds_no_token_and_no_number(rf):
     request = rf.get("/")
-    with configure():
+    with configure(MONITOR_TOKEN="s3cr3t-too", API_TEST_NUMBERS=["206-555-0142"]):
         try:
             raise ZeroDivisionError
         except ZeroDivisionError:
@@ -99,6 +103,8 @@ def test_an_error_mail_to_the_admins_holds_no_token(rf):
         text = reporter.get_traceback_text() + reporter.get_traceback_html()
     assert "API_URLS" in text
     assert "s3cr3t" not in text
+    assert "API_TEST_NUMBERS" in text
+    assert "206-555" not in text
 
 
 def test_an_unknown_channel_is_told_with_the_known_ones():

@@ -9,5 +9,6 @@ from .diagnosing import DOCTOR
 from .explaining import EXPLAIN
 from .ruling import RULES
 from .status import STATUS
+from .trying import SEND_TEST
 
-VERBS = [WORKER, DELIVER, DOCTOR, STATUS, EXPLAIN, PAUSE, RESUME, RULES, PRUNE, SCRUB]
+VERBS = [WORKER, DELIVER, DOCTOR, STATUS, SEND_TEST, EXPLAIN, PAUSE, RESUME, RULES, PRUNE, SCRUB]
