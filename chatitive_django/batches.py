@@ -64,35 +64,17 @@ def draft(
 ) -> ResendBatch:
     """Freeze and sort what a person has chosen, for them to confirm; raises `NotPossible`.
 
-    At most 10,000 rows, none recorded more than 14 days ago. `selection` tells how they were
-    chosen, as JSON. One that isn't confirmed within an hour is dropped.
+    `selection` tells how they were chosen, as JSON. One that isn't confirmed within an hour is
+    dropped.
     """
     until = timezone.now()
-    chosen = rows.order_by("-id").values_list("id", "created_at")[: AT_MOST + 1]
-    found = list(chosen)
-    if not found:
-        raise NotPossible(_("Nothing matches any more."))
-    if len(found) > AT_MOST:
-        raise NotPossible(
-            _("More than %(limit)s notifications match. Narrow the filter, and do it in parts.")
-            % {"limit": f"{AT_MOST:,}"}
-        )
-    if old := sum(created_at < until - BACK for _pk, created_at in found):
-        raise NotPossible(
-            _(
-                "%(old)s of %(all)s were recorded more than %(days)s days ago, which is too late "
-                "to resend many at once. Narrow the filter."
-            )
-            % {"old": old, "all": len(found), "days": BACK.days}
-        )
-    ids = [pk for pk, _created_at in found]
-    batch_rows = list(_sorted(ids))
+    batch_rows = chosen(rows)
     using = log_alias()
     with transaction.atomic(using=using):
         batch = _batches().create(
             made_by_id=user_id,
             selection=dict(selection),
-            highest_id=ids[0],
+            highest_id=batch_rows[-1].notification_id,
             until=until,
             sorted=dict(Counter(row.sort for row in batch_rows)),
             total=len(batch_rows),
@@ -102,6 +84,32 @@ def draft(
             row.batch = batch
         BatchRow.objects.using(using).bulk_create(batch_rows, batch_size=1000)
     return batch
+
+
+def chosen(rows: QuerySet[Notification]) -> list[BatchRow]:
+    """The rows sorted, oldest first and not saved; raises `NotPossible`.
+
+    At most 10,000, none recorded more than 14 days ago.
+    """
+    begin = timezone.now() - BACK
+    found = list(rows.order_by("-id").values_list("id", "created_at")[: AT_MOST + 1])
+    if len(found) > AT_MOST:
+        raise NotPossible(
+            _("More than %(limit)s notifications match. Narrow the filter, and do it in parts.")
+            % {"limit": f"{AT_MOST:,}"}
+        )
+    if old := sum(created_at < begin for _pk, created_at in found):
+        raise NotPossible(
+            _(
+                "%(old)s of %(all)s were recorded more than %(days)s days ago, which is too late "
+                "to resend many at once. Narrow the filter."
+            )
+            % {"old": old, "all": len(found), "days": BACK.days}
+        )
+    batch_rows = list(_sorted(sorted(pk for pk, _created_at in found)))
+    if not batch_rows:
+        raise NotPossible(_("Nothing matches any more."), "nothing")
+    return batch_rows
 
 
 def _sorted(ids: list[int]) -> Iterable[BatchRow]:

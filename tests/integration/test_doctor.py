@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 from datetime import timedelta
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
@@ -18,20 +17,11 @@ from chatitive_django.heartbeats import Pulse
 from chatitive_django.models import EventRule, Heartbeat, Notification
 from tests.factories import NotificationFactory
 from tests.fault_server import FaultServer, closed_port
+from tests.shell import run
 
 pytestmark = pytest.mark.django_db
 
 Status = Notification.Status
-
-
-def run(*arguments):
-    """Run the verb; gives its exit code and what it wrote."""
-    out = io.StringIO()
-    try:
-        call_command("chatitive", "doctor", *arguments, stdout=out)
-    except SystemExit as end:
-        return end.code, out.getvalue()
-    return 0, out.getvalue()
 
 
 def wrong():
@@ -49,7 +39,7 @@ def sound(channel):
 
 
 def test_a_sound_project_is_told_so_and_nothing_is_sent(sound):
-    code, text = run()
+    code, text = run("doctor")
     assert code == 0, text
     assert "0 of them with something to mend" in text
     assert "localhost was reached in" in text
@@ -59,7 +49,7 @@ def test_a_sound_project_is_told_so_and_nothing_is_sent(sound):
 
 
 def test_json_holds_every_check(sound):
-    code, text = run("--format", "json")
+    code, text = run("doctor", "--format", "json")
     facts = json.loads(text)
     assert (code, facts["ok"]) == (0, True)
     assert {check["code"] for check in facts["checks"]} >= {
@@ -96,7 +86,7 @@ def test_each_finding_says_who_can_mend_it_and_what_to_do(sound):
         "no_worker": Mender.DEVELOPER,
     }
     assert all(each.advice for each in found.values())
-    code, text = run()
+    code, text = run("doctor")
     assert code == 1
     assert "wrong texts" in text
     assert "staff, in the admin: Resume it" in text
@@ -129,7 +119,7 @@ def test_a_host_that_is_not_found_is_for_a_developer(settings):
         "DISPATCHER": "worker",
     }
     assert wrong()["connection"].mender is Mender.DEVELOPER
-    told = run()[1] + run("--format", "json")[1]
+    told = run("doctor")[1] + run("doctor", "--format", "json")[1]
     assert "s3cr3t" not in told
     assert "its token ends in …long" in told
     assert 'CHATITIVE["API_URLS"]["default"]' in told
@@ -163,16 +153,14 @@ def test_settings_that_can_not_be_used_are_findings_and_stop_no_other_check(
     assert (finding.level, finding.mender) == (Level.BAD, Mender.DEVELOPER)
     assert "s3cr3t" not in repr(found)
     assert "migrations" in {each.code for each in found}
-    assert run()[0] == 1
+    assert run("doctor")[0] == 1
 
 
 def test_a_broken_project_can_be_looked_at_although_its_checks_fail(settings):
     settings.CHATITIVE = {"API_URLS": {"default": "chatitive://x"}}
-    out = io.StringIO()
-    with pytest.raises(SystemExit) as end:
-        call_command("chatitive", "doctor", stdout=out, skip_checks=False)
-    assert end.value.code == 1
-    assert "E003" in out.getvalue()
+    code, text = run("doctor", skip_checks=False)
+    assert code == 1
+    assert "E003" in text
 
 
 def test_migrations_that_are_not_applied_are_told_before_tables_are_missed(sound):
@@ -233,4 +221,4 @@ def test_a_database_that_fails_is_a_finding_and_no_traceback(sound):
 
 def test_misuse_is_told():
     with pytest.raises(CommandError, match="invalid choice: 'yaml'"):
-        run("--format", "yaml")
+        run("doctor", "--format", "yaml")

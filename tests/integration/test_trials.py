@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
 from datetime import timedelta
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 
 from chatitive_django import channels
 from chatitive_django.models import Channel, Notification
 from chatitive_django.trials import deliver_this, record_test
 from tests.factories import NotificationFactory
 from tests.fault_server import FaultServer, answer, closed_port
+from tests.shell import run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -21,21 +21,17 @@ Status = Notification.Status
 NUMBER = "206-555-0142"
 
 
-def run(*arguments):
-    out = io.StringIO()
-    try:
-        call_command("chatitive", "send-test", *arguments, stdout=out)
-    except SystemExit as end:
-        return end.code, out.getvalue()
-    return 0, out.getvalue()
-
-
 def test_a_test_is_sent_and_nothing_else_that_is_due(channel):
     waiting = NotificationFactory(phone_number=NUMBER)
     with FaultServer() as server:
         channel(server.port)
         code, text = run(
-            "Ping", "--phone-number", NUMBER, "--payload", '{"ticket_status": "Success"}'
+            "send-test",
+            "Ping",
+            "--phone-number",
+            NUMBER,
+            "--payload",
+            '{"ticket_status": "Success"}',
         )
     assert code == 0, text
     [request] = server.requests
@@ -53,7 +49,9 @@ def test_a_test_is_sent_and_nothing_else_that_is_due(channel):
 def test_json_tells_the_same(channel):
     with FaultServer(answer(404)) as server:
         channel(server.port)
-        code, text = run("Ping", "--subscriber-sid", "sub_0123456789", "--format", "json")
+        code, text = run(
+            "send-test", "Ping", "--subscriber-sid", "sub_0123456789", "--format", "json"
+        )
     facts = json.loads(text)
     assert code == 1
     assert (facts["status"], facts["reason"], facts["http_status"]) == ("rejected", "http_404", 404)
@@ -62,7 +60,7 @@ def test_json_tells_the_same(channel):
 
 def test_what_can_not_be_reached_is_told_and_is_a_finding(channel):
     channel(closed_port())
-    code, text = run("Ping", "--phone-number", NUMBER)
+    code, text = run("send-test", "Ping", "--phone-number", NUMBER)
     assert code == 1
     assert "is pending" in text
     assert "refused" in text
@@ -73,7 +71,7 @@ def test_a_test_is_the_probe_of_an_open_breaker(channel):
     channels.open_breaker("default", "http_401", timedelta(hours=1))
     with FaultServer() as server:
         channel(server.port)
-        code, _text = run("Ping", "--phone-number", NUMBER)
+        code, _text = run("send-test", "Ping", "--phone-number", NUMBER)
     assert code == 0
     assert len(server.requests) == 1
     assert Channel.objects.get().breaker_opened_at is None
@@ -83,7 +81,7 @@ def test_a_test_is_the_probe_of_an_open_breaker(channel):
 
 def test_a_test_that_fails_in_a_channel_that_flows_opens_no_breaker(channel):
     channel(closed_port())
-    run("Ping", "--phone-number", NUMBER)
+    run("send-test", "Ping", "--phone-number", NUMBER)
     assert not channels.held().exists()
 
 
@@ -91,7 +89,7 @@ def test_a_test_waits_in_a_paused_channel(channel):
     channels.pause("default")
     with FaultServer() as server:
         channel(server.port)
-        code, text = run("Ping", "--phone-number", NUMBER)
+        code, text = run("send-test", "Ping", "--phone-number", NUMBER)
     assert code == 1
     assert server.requests == []
     assert "Its channel is held up" in text
@@ -119,13 +117,13 @@ def test_a_test_that_another_worker_took_is_waited_for(channel):
 )
 def test_misuse_is_told_and_nothing_is_recorded(arguments, told):
     with pytest.raises(CommandError) as error:
-        run(*arguments)
+        run("send-test", *arguments)
     assert told in str(error.value)
     assert not Notification.objects.exists()
 
 
 def test_what_can_not_be_a_message_is_recorded_as_invalid_and_told():
-    code, text = run("Ping", "--phone-number", " ")
+    code, text = run("send-test", "Ping", "--phone-number", " ")
     assert code == 1
     assert "is invalid" in text
     assert Notification.objects.get().origin == "test"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Group, Permission
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
@@ -14,6 +14,7 @@ from chatitive_django import channels
 from chatitive_django.heartbeats import Pulse
 from chatitive_django.models import Channel, Heartbeat, Notification
 from tests.factories import NotificationFactory
+from tests.shell import run
 
 pytestmark = pytest.mark.django_db
 Status = Notification.Status
@@ -22,16 +23,6 @@ Status = Notification.Status
 @pytest.fixture(autouse=True)
 def immediate(settings):
     settings.CHATITIVE = {"API_URLS": {"default": "locmem://"}, "DISPATCHER": "immediate"}
-
-
-def run(*arguments):
-    """The exit code and the output of a verb."""
-    out = io.StringIO()
-    try:
-        call_command("chatitive", *arguments, stdout=out)
-    except SystemExit as end:
-        return end.code, out.getvalue()
-    return 0, out.getvalue()
 
 
 def status():
@@ -181,3 +172,34 @@ def test_scrub_says_what_it_did():
     code, text = run("scrub", "--phone-number", "(206) 555 0142")
     assert code == 1
     assert "run it again" in text
+
+
+def test_groups_are_made_once_and_keep_what_they_have():
+    code, text = run("groups")
+    assert code == 0
+    assert "Group Support was made" in text
+    support, manager = (Group.objects.get(name=name) for name in ("Support", "Messaging manager"))
+    may = set(support.permissions.values_list("codename", flat=True))
+    assert may == {
+        "view_notification",
+        "view_channel",
+        "resend_notification",
+        "cancel_notification",
+    }
+    assert may < set(manager.permissions.values_list("codename", flat=True))
+    support.permissions.add(Permission.objects.get(codename="send_again"))
+    manager.permissions.remove(Permission.objects.get(codename="send_test"))
+    assert "Group Support was there; 0 permissions were added" in run("groups")[1]
+    assert support.permissions.filter(codename="send_again").exists()
+    assert manager.permissions.filter(codename="send_test").exists()
+    assert Group.objects.count() == 2
+
+
+def test_every_permission_of_the_package_is_some_groups():
+    run("groups")
+    given = Permission.objects.filter(group__isnull=False).values_list("codename", flat=True)
+    of_people = {"notification", "eventrule", "channel"}
+    there = Permission.objects.filter(
+        content_type__app_label="chatitive_django", content_type__model__in=of_people
+    )
+    assert set(there.values_list("codename", flat=True)) == set(given)

@@ -7,8 +7,26 @@ from .cleaning import PRUNE, SCRUB
 from .delivering import DELIVER, WORKER
 from .diagnosing import DOCTOR
 from .explaining import EXPLAIN
+from .granting import GROUPS
+from .resending import RESEND
 from .ruling import RULES
 from .status import STATUS
+from .tailing import TAIL
 from .trying import SEND_TEST
 
-VERBS = [WORKER, DELIVER, DOCTOR, STATUS, SEND_TEST, EXPLAIN, PAUSE, RESUME, RULES, PRUNE, SCRUB]
+VERBS = [
+    WORKER,
+    DELIVER,
+    DOCTOR,
+    STATUS,
+    SEND_TEST,
+    RESEND,
+    EXPLAIN,
+    TAIL,
+    RULES,
+    PAUSE,
+    RESUME,
+    GROUPS,
+    PRUNE,
+    SCRUB,
+]

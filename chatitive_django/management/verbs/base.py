@@ -6,10 +6,12 @@ import argparse
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from typing import Protocol
 
 from django.core.management.base import CommandError
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
 
 from ...conf import did_you_mean, settings
 
@@ -22,6 +24,7 @@ class Output(Protocol):
     """Where a verb writes: Django's wrapper, which ends each line."""
 
     def write(self, msg: str) -> None: ...
+    def flush(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +68,27 @@ def duration(text: str) -> timedelta:
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no span of time such as 90m, 12h or 30d")
     return timedelta(**{_UNITS[found[2] or "s"]: int(found[1])})
+
+
+def since(text: str) -> datetime:
+    """A moment: an ISO date or time, or a span of time before now, for argparse."""
+    try:
+        return timezone.now() - duration(text)
+    except argparse.ArgumentTypeError:
+        moment = _moment(text)
+    if moment is None:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a time such as 2026-03-31T18:00 nor a span such as 90m or 12h"
+        )
+    return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        day = parse_date(text)
+        return datetime.combine(day, time.min) if day else parse_datetime(text)
+    except ValueError:  # well written, and no day that there is
+        return None
 
 
 def known_channel(alias: str) -> str:
