@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -28,20 +29,20 @@ DIALECTS = {
         numbers="generate_series(1, {count}) AS n",
         uuid="gen_random_uuid()",
         text="'{text}' || {number}",
-        moment="%s::timestamptz + n * interval '1 second'",
+        moment="%s::timestamptz + n * interval '{step} seconds'",
     ),
     "mysql": Dialect(
         numbers="(SELECT seq AS n FROM seq_1_to_{count}) AS numbers",
         uuid="uuid()",
         text="concat('{text}', {number})",
-        moment="date_add(%s, interval n second)",
+        moment="date_add(%s, interval n * {step} second)",
     ),
     "sqlite": Dialect(
         numbers="(WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers"
         " LIMIT {count}) SELECT n FROM numbers)",
         uuid="lower(hex(randomblob(16)))",
         text="'{text}' || ({number})",
-        moment="strftime('%%Y-%%m-%%d %%H:%%M:%%f', %s, '+' || n || ' seconds')",
+        moment="strftime('%%Y-%%m-%%d %%H:%%M:%%f', %s, '+' || (n * {step}) || ' seconds')",
     ),
 }
 
@@ -53,11 +54,14 @@ def fill(
     subscribers: int | None = None,
     first: int = 1_000_000,
     earlier: timedelta = timedelta(),
+    step: timedelta = timedelta(seconds=1),
+    columns: Mapping[str, str] | None = None,
 ) -> None:
     """Add `count` rows, one in `pending_each` pending and the others accepted, oldest first.
 
     They are for as many subscribers as rows, or for `subscribers` in turn, whose numbers begin with
-    `first`. All of them have been due since a time `earlier` than now.
+    `first`. One came each `step`, the last of them some time `earlier` than now, and all have been
+    due since. `columns` gives other values for columns, as SQL of the row's number n.
     """
     dialect = DIALECTS[connection.vendor]
     now = timezone.now()
@@ -67,7 +71,6 @@ def fill(
         payload=PAYLOAD,
         on_ambiguous="hold",
         expires_at=now + timedelta(days=1),
-        created_at=now,
         source_model="benchmarks.watched",
         source_id="12345",
         source_name="Watched object (12345)",
@@ -76,29 +79,32 @@ def fill(
     )
     subscriber = f"({first} + n %% {subscribers or count})"
     pending = f"n %% {pending_each} = 0"
-    started = connection.ops.adapt_datetimefield_value(now - earlier - timedelta(seconds=count + 1))
+    started = connection.ops.adapt_datetimefield_value(now - earlier - step * (count + 1))
+    moment = dialect.moment.format(step=step.total_seconds())
     given = {
         "public_id": (dialect.uuid, []),
         "phone_number": (dialect.text.format(text="206", number=subscriber), []),
         "subscriber_key": (dialect.text.format(text="+1206", number=subscriber), []),
         "order_key": (dialect.text.format(text="default:+1206", number=subscriber), []),
         "status": (f"CASE WHEN {pending} THEN 'pending' ELSE 'accepted' END", []),
-        "finished_at": (f"CASE WHEN {pending} THEN NULL ELSE {dialect.moment} END", [started]),
-        "available_at": (dialect.moment, [started]),
+        "finished_at": (f"CASE WHEN {pending} THEN NULL ELSE {moment} END", [started]),
+        "available_at": (moment, [started]),
+        "created_at": (moment, [started]),
+        **{name: (value, []) for name, value in (columns or {}).items()},
     }
-    columns, values, params = [], [], []
+    names, values, params = [], [], []
     for field in Notification._meta.concrete_fields:
         if not field.primary_key:
             value, its_params = given.get(field.name) or (
                 "%s",
                 [field.get_db_prep_save(getattr(row, field.attname), connection)],
             )
-            columns.append(connection.ops.quote_name(field.column))
+            names.append(connection.ops.quote_name(field.column))
             values.append(value)
             params += its_params
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {Notification._meta.db_table} ({', '.join(columns)}) "
+            f"INSERT INTO {Notification._meta.db_table} ({', '.join(names)}) "
             f"SELECT {', '.join(values)} FROM {dialect.numbers.format(count=count)}",
             params,
         )

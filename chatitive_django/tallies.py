@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db import connections
 from django.utils import timezone
 
@@ -16,8 +17,10 @@ from .models import Notification, log_alias
 Status = Notification.Status
 
 DAYS = 7
-AT_MOST = 10_000
+AT_MOST = 50_000
 """So many rows of one status are counted of a day; where there are so many, there may be more."""
+TODAY, BEFORE = 60, 600
+"""The seconds for which the counts of today, and of a day before, are kept in the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +50,26 @@ class Tally:
 
 
 def tally(days: int = DAYS) -> Tally:
-    """Count in one query what was recorded today and on the days before.
+    """Count what was recorded today and on the days before; most of it is in the cache.
 
     Of each day and status the newest `AT_MOST` rows are looked at, whatever their channel.
     """
     today = timezone.localdate() if settings.USE_TZ else date.today()  # noqa: DTZ011
     dates = [today - timedelta(days=n) for n in reversed(range(days))]
-    of_all: defaultdict[date, Counter[str]] = defaultdict(Counter)
+    keys = {
+        day: f"chatitive_django.day.{log_alias()}.{_midnight(day).timestamp()}" for day in dates
+    }
+    known = cache.get_many(keys.values())
+    of_all: dict[date, Counter[str]] = {day: Counter() for day in dates}
     of_channel: defaultdict[str, defaultdict[date, Counter[str]]]
     of_channel = defaultdict(lambda: defaultdict(Counter))
-    for n, status, channel, count in _counted(dates):
-        of_all[dates[n]][status] += count
-        of_channel[channel][dates[n]][status] += count
+    for day, key in keys.items():
+        if key not in known:
+            known[key] = _counted(day)
+            cache.set(key, known[key], TODAY if day == today else BEFORE)
+        for status, channel, count in known[key]:
+            of_all[day][status] += count
+            of_channel[channel][day][status] += count
     return Tally([_day(day, of_all[day]) for day in dates], of_channel)
 
 
@@ -66,8 +77,8 @@ def _day(day: date, counts: Mapping[str, int]) -> Day:
     return Day(day, counts, frozenset(each for each, count in counts.items() if count >= AT_MOST))
 
 
-def _counted(dates: Sequence[date]) -> Sequence[tuple[int, str, str, int]]:
-    """The place of a day among them, a status, a channel, and a count.
+def _counted(day: date) -> Sequence[tuple[str, str, int]]:
+    """A status, a channel, and a count, of one day: of several, PostgreSQL compiles the statement.
 
     The order is what has PostgreSQL take the rows from the index: it would read the table from its
     oldest row on, in the hope of meeting so many soon.
@@ -79,20 +90,15 @@ def _counted(dates: Sequence[date]) -> Sequence[tuple[int, str, str, int]]:
         f"ORDER BY created_at DESC LIMIT {AT_MOST}"
     )
     created_at = Notification._meta.get_field("created_at")
-    begins = [
-        created_at.get_db_prep_value(_midnight(day), connection)
-        for day in [*dates, dates[-1] + timedelta(days=1)]
+    bounds = [
+        created_at.get_db_prep_value(_midnight(each), connection)
+        for each in (day, day + timedelta(days=1))
     ]
-    parts, params = [], []
-    for n in range(len(dates)):
-        for status in Status.values:
-            parts.append(
-                f"SELECT {n}, '{status}', channel, COUNT(*) FROM ({newest}) newest GROUP BY channel"  # noqa: S608
-            )
-            params += [status, begins[n], begins[n + 1]]
+    part = f"SELECT %s, channel, COUNT(*) FROM ({newest}) newest GROUP BY channel"  # noqa: S608
+    params = [each for status in Status.values for each in (status, status, *bounds)]
     with connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(parts), params)
-        found: Sequence[tuple[int, str, str, int]] = cursor.fetchall()
+        cursor.execute(" UNION ALL ".join([part] * len(Status)), params)
+        found: Sequence[tuple[str, str, int]] = cursor.fetchall()
     return found
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from django.core.cache import cache
 
 from chatitive_django import backends, registry
 from chatitive_django.apps import watch
@@ -11,6 +12,11 @@ def outbox():
     """What locmem channels took; empty at the start of each test."""
     backends.outbox.clear()
     return backends.outbox
+
+
+@pytest.fixture(autouse=True)
+def _nothing_cached():
+    cache.clear()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import re
 from datetime import datetime, timedelta
 
 import pytest
+from django.core.cache import cache
 from django.utils import timezone
 
 from chatitive_django import tallies
@@ -27,7 +28,7 @@ def test_days_are_counted_by_status_the_oldest_first(django_assert_num_queries):
     NotificationFactory.create_batch(2, status=Status.ACCEPTED, created_at=timezone.now())
     NotificationFactory(status=Status.REJECTED, created_at=ago(3))
     NotificationFactory(status=Status.ACCEPTED, created_at=ago(9))
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(7):
         found = tally()
     assert [day.counts for day in found.days] == [
         {},
@@ -39,6 +40,15 @@ def test_days_are_counted_by_status_the_oldest_first(django_assert_num_queries):
         {Status.ACCEPTED: 2},
     ]
     assert found.days[-1].date == timezone.localdate()
+
+
+def test_a_day_is_counted_once_and_again_when_its_time_is_over(django_assert_num_queries):
+    tally()
+    NotificationFactory(status=Status.ACCEPTED, created_at=timezone.now())
+    with django_assert_num_queries(0):
+        assert tally().days[-1].total == 0
+    cache.clear()
+    assert tally().days[-1].total == 1
 
 
 def test_a_channel_has_days_of_its_own():
