@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from statistics import median
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -20,7 +21,8 @@ from .conf import settings
 from .dbtime import DatabaseNow
 from .findings import Finding, Level, Mender
 from .log import due
-from .models import Channel, Heartbeat, Notification, log_alias
+from .models import Attempt, Channel, Heartbeat, Notification, log_alias
+from .outcomes import Outcome
 from .reasons import sentence
 
 Status = Notification.Status
@@ -29,6 +31,8 @@ OVERDUE = timedelta(minutes=5)
 """What is due for so long isn't waiting, it is forgotten."""
 COUNTED = timedelta(hours=24)
 COUNTED_AT_MOST = 1000
+LATEST = 200
+"""The accepted attempts of which the median is taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,46 +89,56 @@ def examine() -> Health:
     """Read how delivery is doing now; raises `InvalidSetting` where the settings can't be read."""
     rows = _rows()
     now = timezone.now()
-    channels = list(_channels(now))
+    channels = list(_channels(now, _waiting()))
     workers = list(_workers(now))
     unknown = rows.filter(status=Status.UNKNOWN).count()
-    # The statuses are named for the index, which begins with them.
-    recent = rows.filter(status__in=Status.values, created_at__gte=DatabaseNow(-COUNTED))
-    counted = recent.order_by().values_list("status").annotate(Count("id"))
     ages = [each.oldest_pending_age for each in channels if each.oldest_pending_age is not None]
     return Health(
         findings=list(_findings(channels, workers, unknown)),
         oldest_pending_age=max(ages, default=None),
         unknown=unknown,
-        last_24_hours={**dict.fromkeys(Status.values, 0), **dict(counted)},
+        last_24_hours=last_day(),
         channels=channels,
         workers=workers,
     )
+
+
+def glance() -> list[Finding]:
+    """What someone must act on, at a cost that doesn't grow with the log: counts may stop early."""
+    now = timezone.now()
+    unknown = _rows().filter(status=Status.UNKNOWN)[:COUNTED_AT_MOST].count()
+    return list(_findings(list(_channels(now, _held_up())), list(_workers(now)), unknown))
+
+
+def last_day() -> dict[str, int]:
+    """How many notifications of the last 24 hours have each status."""
+    # The statuses are named for the index, which begins with them.
+    recent = _rows().filter(status__in=Status.values, created_at__gte=DatabaseNow(-COUNTED))
+    counted = recent.order_by().values_list("status").annotate(Count("id"))
+    return {**dict.fromkeys(Status.values, 0), **dict(counted)}
+
+
+def latency() -> float | None:
+    """The median duration of the latest accepted attempts, in milliseconds."""
+    accepted = Attempt.objects.using(log_alias()).filter(
+        outcome=Outcome.ACCEPTED, duration_ms__isnull=False
+    )
+    latest = accepted.order_by("-pk").values_list("duration_ms", flat=True)[:LATEST]
+    durations = [each for each in latest if each is not None]
+    return median(durations) if durations else None
 
 
 def _rows() -> QuerySet[Notification]:
     return Notification.objects.using(log_alias())
 
 
-def _channels(now: datetime) -> Iterator[ChannelHealth]:
+def _channels(now: datetime, waiting: Iterable[Mapping[str, Any]]) -> Iterator[ChannelHealth]:
     known = {channel.alias: channel for channel in Channel.objects.using(log_alias())}
-    waiting: dict[str, Any] = {
-        found["channel"]: found
-        for found in _rows()
-        .filter(finished_at__isnull=True)
-        .order_by()
-        .values("channel")
-        .annotate(
-            pending=Count("id", Q(status=Status.PENDING)),
-            sending=Count("id", Q(status=Status.SENDING)),
-            due=Count("id", Q(status=Status.PENDING, available_at__lte=DatabaseNow())),
-            oldest=Min("created_at", filter=Q(status=Status.PENDING)),
-        )
-    }
+    waits = {found["channel"]: found for found in waiting}
     configured = settings.API_URLS
-    for alias in sorted({*configured, *waiting}):
+    for alias in sorted({*configured, *waits}):
         channel = known.get(alias) or Channel(alias=alias)
-        facts = waiting.get(alias, {})
+        facts = waits.get(alias, {})
         oldest = facts.get("oldest")
         state, since, reason = _state(channel, now)
         yield ChannelHealth(
@@ -138,6 +152,29 @@ def _channels(now: datetime) -> Iterator[ChannelHealth]:
             sending=facts.get("sending", 0),
             oldest_pending_age=_age(oldest, now) if oldest else None,
         )
+
+
+def _waiting() -> Iterable[Mapping[str, Any]]:
+    return (
+        _rows()
+        .filter(finished_at__isnull=True)
+        .order_by()
+        .values("channel")
+        .annotate(
+            pending=Count("id", Q(status=Status.PENDING)),
+            sending=Count("id", Q(status=Status.SENDING)),
+            due=Count("id", Q(status=Status.PENDING, available_at__lte=DatabaseNow())),
+            oldest=Min("created_at", filter=Q(status=Status.PENDING)),
+        )
+    )
+
+
+def _held_up() -> Iterator[Mapping[str, Any]]:
+    """How many wait for each channel that stands still, as far as they are counted."""
+    stopped = Channel.objects.using(log_alias()).filter(stopped_at__isnull=False)
+    for alias in stopped.values_list("alias", flat=True):
+        waiting = _rows().filter(status=Status.PENDING, channel=alias)[:COUNTED_AT_MOST]
+        yield {"channel": alias, "pending": waiting.count()}
 
 
 def _state(channel: Channel, now: datetime) -> tuple[str, datetime | None, str]:

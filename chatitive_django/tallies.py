@@ -73,6 +73,10 @@ def tally(days: int = DAYS) -> Tally:
     return Tally([_day(day, of_all[day]) for day in dates], of_channel)
 
 
+def _key(day: date) -> str:
+    return f"chatitive_django.day.{log_alias()}.{_midnight(day).timestamp()}"
+
+
 def _day(day: date, counts: Mapping[str, int]) -> Day:
     return Day(day, counts, frozenset(each for each, count in counts.items() if count >= AT_MOST))
 
