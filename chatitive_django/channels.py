@@ -16,7 +16,7 @@ from django.db.models import DateTimeField, Expression, ExpressionWrapper, F, Q,
 from django.db.models.functions import Greatest
 from django.dispatch import Signal
 
-from .dbtime import DatabaseNow, become_writer
+from .dbtime import DatabaseNow, become_writer, database_now
 from .models import Channel, Notification, log_alias
 from .signals import (
     breaker_closed,
@@ -25,6 +25,9 @@ from .signals import (
     channel_resumed,
     notifications_committed,
 )
+
+AT_ONCE = 1000
+"""Rows that one transaction discards."""
 
 
 def held(*, now: Expression | None = None) -> QuerySet[Channel]:
@@ -74,6 +77,31 @@ def resume(alias: str) -> bool:
             _tell(channel_resumed, channel)
         _tell(notifications_committed, channel)
     return True
+
+
+def discard(alias: str, *, older_than: timedelta = timedelta(0)) -> int | None:
+    """Cancel what waits in a paused channel and was recorded so long ago; gives their number.
+
+    `None` where the channel isn't paused, or no longer. What is recorded meanwhile stays.
+    """
+    until = database_now(log_alias()) - older_than
+    discarded = 0
+    while True:
+        with _locked(alias) as channel:
+            if channel.paused_at is None:
+                return discarded or None
+            rows = Notification.objects.using(log_alias()).filter(
+                status=Notification.Status.PENDING, channel=alias
+            )
+            late = rows.filter(created_at__lte=until).order_by("available_at", "id")
+            chosen = list(late.values_list("pk", flat=True)[:AT_ONCE])
+            discarded += rows.filter(pk__in=chosen).update(
+                status=Notification.Status.CANCELLED,
+                reason="discarded_by_staff",
+                finished_at=DatabaseNow(),
+            )
+        if len(chosen) < AT_ONCE:
+            return discarded
 
 
 def open_breaker(alias: str, reason: str, probe_after: timedelta) -> None:

@@ -110,6 +110,16 @@ def glance() -> list[Finding]:
     return list(_findings(list(_channels(now, _held_up())), list(_workers(now)), unknown))
 
 
+def channels_at_a_glance() -> list[ChannelHealth]:
+    """How the channels are doing, at the same cost: of what waits so many are counted at most."""
+    return list(_channels(timezone.now(), map(_waiting_at_most, _waited_for())))
+
+
+def processes() -> list[WorkerHealth]:
+    """The processes that deliver, or were lost within the last day."""
+    return list(_workers(timezone.now()))
+
+
 def last_day() -> dict[str, int]:
     """How many notifications of the last 24 hours have each status."""
     # The statuses are named for the index, which begins with them.
@@ -167,6 +177,27 @@ def _waiting() -> Iterable[Mapping[str, Any]]:
             oldest=Min("created_at", filter=Q(status=Status.PENDING)),
         )
     )
+
+
+def _waited_for() -> Iterator[str]:
+    """The channels for which messages wait: each found by one step in the index."""
+    pending = _rows().filter(status=Status.PENDING).order_by("channel")
+    alias = pending.values_list("channel", flat=True).first()
+    while alias is not None:
+        yield alias
+        alias = pending.filter(channel__gt=alias).values_list("channel", flat=True).first()
+
+
+def _waiting_at_most(alias: str) -> Mapping[str, Any]:
+    pending = _rows().filter(status=Status.PENDING, channel=alias)
+    oldest = pending.order_by("available_at", "id").values_list("created_at", flat=True).first()
+    return {
+        "channel": alias,
+        "pending": pending[:COUNTED_AT_MOST].count(),
+        "due": pending.filter(available_at__lte=DatabaseNow())[:COUNTED_AT_MOST].count(),
+        "sending": _rows().filter(status=Status.SENDING, channel=alias)[:COUNTED_AT_MOST].count(),
+        "oldest": oldest,
+    }
 
 
 def _held_up() -> Iterator[Mapping[str, Any]]:
