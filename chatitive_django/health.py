@@ -355,6 +355,8 @@ def _overdue(channel: ChannelHealth) -> Iterator[Finding]:
 
 def waiting(pending: int) -> str:
     """How many messages wait, in a sentence that takes the fear."""
+    if not pending:
+        return _("No message waits.")
     return ngettext(
         "%(pending)s message waits, and it isn't lost.",
         "%(pending)s messages wait, and none is lost.",

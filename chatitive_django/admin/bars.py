@@ -49,8 +49,10 @@ def bars(days: Sequence[Day], title: str) -> SafeString:
     width, height = SLOT * len(days), ABOVE + HEIGHT + BELOW
     highest = max((day.total for day in days), default=0)
     return format_html(
-        '<figure class="chatitive-bars"><svg viewBox="0 0 {} {}" role="img" focusable="false">'
-        "<title>{}</title>{}</svg>{}{}</figure>",
+        '<figure class="chatitive-bars"><figcaption>{}</figcaption>'
+        '<svg viewBox="0 0 {} {}" role="img" focusable="false"><title>{}</title>{}</svg>'
+        "{}{}</figure>",
+        title,
         width,
         height,
         f"{title}: {'; '.join(map(_in_words, days))}",

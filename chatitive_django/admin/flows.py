@@ -9,11 +9,12 @@ from datetime import timedelta
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from .. import calls, doctor, tallies
-from ..findings import Finding
+from ..findings import Finding, Mender
 from ..health import (
     COUNTED_AT_MOST,
     ChannelHealth,
@@ -32,6 +33,9 @@ LAST_DAY = timedelta(hours=24)
 CAUSES = 5
 """Failures that are told, the most frequent first."""
 
+_TOLD = {"flowing", "slowed", "paused", "breaker_open", "not_configured"}
+"""The findings that the light and its sentences tell already."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
@@ -43,6 +47,8 @@ class Flow:
     waiting: str
     sending: str
     old: str
+    mender: Mender | None
+    oldest: str
     findings: Sequence[Finding]
     bars: SafeString
     calls: calls.Calls
@@ -64,6 +70,10 @@ def channel_flows(findings: Sequence[Finding]) -> Iterator[Flow]:
     counts, latest = tallies.tally(), calls.latest()
     for health in channels_at_a_glance():
         its_calls = latest.get(health.alias) or calls.Calls()
+        found = [
+            *doctor.channel(health),
+            *(finding for finding in findings if finding.channel == health.alias),
+        ]
         yield Flow(
             health=health,
             badge=channel_badge(health),
@@ -71,10 +81,9 @@ def channel_flows(findings: Sequence[Finding]) -> Iterator[Flow]:
             waiting=_counted(health.pending),
             sending=_counted(health.sending),
             old=_counted(_recorded_before_the_last_day(health)),
-            findings=[
-                *doctor.channel(health),
-                *(finding for finding in findings if finding.channel == health.alias),
-            ],
+            mender=next((each.mender for each in found if each.code in _TOLD), None),
+            oldest=_span(health.oldest_pending_age),
+            findings=[finding for finding in found if finding.code not in _TOLD],
             bars=bars(counts.of(health.alias), _("Recorded in the last seven days")),
             calls=its_calls,
             failures=[
@@ -123,6 +132,16 @@ def _recorded_before_the_last_day(channel: ChannelHealth) -> int:
     first = pending.order_by("available_at", "id").values_list("created_at", flat=True)
     begin = timezone.now() - LAST_DAY
     return sum(created_at <= begin for created_at in first[:COUNTED_AT_MOST])
+
+
+def _span(seconds: float | None) -> str:
+    """A span of time in words; empty where there is none."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return _("%(seconds)s s") % {"seconds": round(seconds)}
+    now = timezone.now()
+    return timesince(now - timedelta(seconds=seconds), now)
 
 
 def _counted(count: int) -> str:

@@ -21,6 +21,7 @@ class TrialForm(forms.Form):
     payload = forms.JSONField(
         label=_("Payload"),
         required=False,
+        initial=dict,
         help_text=_("What the workflow's start conditions and its message read, as JSON."),
         widget=forms.Textarea(attrs={"rows": 6, "cols": 50}),
     )

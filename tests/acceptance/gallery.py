@@ -12,8 +12,8 @@ from django.http import HttpResponse
 from django.urls import path
 from django.utils import timezone
 
-from chatitive_django.admin import BatchAdmin, NotificationAdmin
-from chatitive_django.models import Notification, ResendBatch
+from chatitive_django.admin import BatchAdmin, ChannelAdmin, NotificationAdmin
+from chatitive_django.models import Channel, Notification, ResendBatch
 from chatitive_django.outcomes import Outcome
 from tests.desk.models import Customer, Ticket
 from tests.factories import (
@@ -30,6 +30,7 @@ site = AdminSite("admin")
 site.site_header = site.site_title = "Support desk"
 site.register(Notification, NotificationAdmin)
 site.register(ResendBatch, BatchAdmin)
+site.register(Channel, ChannelAdmin)
 site.register([Customer, Ticket])
 urlpatterns = [
     path("admin/", site.urls),

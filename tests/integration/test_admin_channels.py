@@ -258,11 +258,12 @@ def test_the_connection_is_tested_without_an_event(staff, channel):
 def test_no_transaction_is_held_while_the_connection_is_tested(staff, channel, monkeypatch):
     seen = []
     real = doctor.test_connection
-    monkeypatch.setattr(
-        doctor,
-        "test_connection",
-        lambda alias: seen.append(connection.in_atomic_block) or real(alias),
-    )
+
+    def test_connection(alias):
+        seen.append(connection.in_atomic_block)
+        return real(alias)
+
+    monkeypatch.setattr(doctor, "test_connection", test_connection)
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
     with FaultServer() as server:
         channel(server.port)
