@@ -111,9 +111,10 @@ def outcome_badge(attempt: Attempt) -> SafeString:
 
 
 def channel_badge(channel: ChannelHealth) -> SafeString:
-    """Whether a channel's messages flow."""
+    """Whether a channel's messages flow; "overdue" is for one that flows, and too slowly."""
     tone, icon, word = {
         "flowing": ("good", _TICK, _("flowing")),
+        "overdue": ("bad", _WARNING, _("falling behind")),
         "slowed": ("busy", _HOURGLASS, _("slowed down")),
         "paused": ("warn", _PAUSE, _("paused")),
         "breaker_open": ("bad", _WARNING, _("can't deliver")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from django.db.models import QuerySet
@@ -57,7 +57,7 @@ class Flow:
     @property
     def is_stopped(self) -> bool:
         """Whether there is something to end: a pause, an open breaker, a wait."""
-        return self.health.state != "flowing"
+        return self.health.state in {"paused", "slowed", "breaker_open"}
 
 
 def general_findings() -> tuple[list[Finding], list[WorkerHealth]]:
@@ -69,28 +69,36 @@ def channel_flows(findings: Sequence[Finding]) -> Iterator[Flow]:
     """Each channel; of the findings it takes its own."""
     counts, latest = tallies.tally(), calls.latest()
     for health in channels_at_a_glance():
-        its_calls = latest.get(health.alias) or calls.Calls()
-        found = [
-            *doctor.channel(health),
-            *(finding for finding in findings if finding.channel == health.alias),
-        ]
-        yield Flow(
-            health=health,
-            badge=channel_badge(health),
-            sentences=list(_story(health)),
-            waiting=_counted(health.pending),
-            sending=_counted(health.sending),
-            old=_counted(_recorded_before_the_last_day(health)),
-            mender=next((each.mender for each in found if each.code in _TOLD), None),
-            oldest=_span(health.oldest_pending_age),
-            findings=[finding for finding in found if finding.code not in _TOLD],
-            bars=bars(counts.of(health.alias), _("Recorded in the last seven days")),
-            calls=its_calls,
-            failures=[
-                (sentence(reason), count)
-                for reason, count in its_calls.failures.most_common(CAUSES)
-            ],
+        alias = health.alias
+        own = [finding for finding in findings if finding.channel == alias]
+        found = [*doctor.channel(health), *own]
+        late = any(finding.code == "overdue" for finding in own)
+        yield _flow(
+            replace(health, state="overdue") if late else health,
+            found,
+            bars(counts.of(alias), _("Recorded in the last seven days")),
+            latest.get(alias) or calls.Calls(),
         )
+
+
+def _flow(
+    health: ChannelHealth, found: Sequence[Finding], drawing: SafeString, its_calls: calls.Calls
+) -> Flow:
+    failures = its_calls.failures.most_common(CAUSES)
+    return Flow(
+        health=health,
+        badge=channel_badge(health),
+        sentences=list(_story(health)),
+        mender=next((each.mender for each in found if each.code in _TOLD), None),
+        waiting=_counted(health.pending),
+        sending=_counted(health.sending),
+        old=_counted(_recorded_before_the_last_day(health)),
+        oldest=_span(health.oldest_pending_age),
+        findings=[finding for finding in found if finding.code not in _TOLD],
+        bars=drawing,
+        calls=its_calls,
+        failures=[(sentence(reason), count) for reason, count in failures],
+    )
 
 
 def _story(channel: ChannelHealth) -> Iterator[str]:
@@ -100,6 +108,9 @@ def _story(channel: ChannelHealth) -> Iterator[str]:
         yield waiting(channel.pending)
     elif channel.state == "flowing":
         yield _flowing(channel)
+    elif channel.state == "overdue":
+        yield _("Nothing holds the channel up, and yet messages wait for too long.")
+        yield waiting(channel.pending)
     elif channel.state == "slowed":
         yield sentence(channel.reason)
         yield _("It goes on by itself in a moment.")

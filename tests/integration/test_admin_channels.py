@@ -53,7 +53,7 @@ def page(client):
 
 
 def test_the_page_tells_of_every_channel_and_what_delivers(staff):
-    NotificationFactory.create_batch(2)
+    NotificationFactory.create_batch(2, created_at=timezone.now())
     Pulse(Heartbeat.Kind.WORKER, channels=["default"], concurrency=8).beat()
     html = page(staff("view_channel"))
     assert html.count("flowing") == 2
@@ -164,6 +164,14 @@ def test_what_doctor_finds_of_a_channel_is_told_with_who_can_mend_it(staff, sett
     assert "The URL has no SID:TOKEN@ before its host" in html
     assert "a developer, or whoever runs the servers" in html
     assert "s3cr3t" not in html
+
+
+def test_a_channel_that_falls_behind_is_not_shown_as_flowing(staff):
+    NotificationFactory(created_at=timezone.now() - timedelta(minutes=20))
+    html = page(staff("view_channel"))
+    assert "falling behind" in html
+    assert html.count("flowing") == 1
+    assert "is due for more than 5 minutes" in html
 
 
 def test_bulk_resends_under_way_are_named(staff):
