@@ -11,7 +11,7 @@ from .capture.record import record_by_hand
 from .conf import settings
 from .events import Created, Event
 from .lanes import Lane
-from .log import claim_this
+from .log import Acceptances, claim_this
 from .models import Notification, log_alias
 from .payloads import Constant
 from .worker import Worker
@@ -77,7 +77,9 @@ class _Only(Lane):
         super().__init__(alias)
         self._row = row
 
-    def claim(self, limit: int, lease: timedelta) -> list[Notification]:
+    def claim(
+        self, limit: int, lease: timedelta, *, ahead: Acceptances | None = None
+    ) -> list[Notification]:
         return claim_this(self._row, lease)
 
     def claim_probe(self, lease: timedelta) -> list[Notification]:
