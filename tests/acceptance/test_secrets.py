@@ -264,7 +264,15 @@ def test_a_url_that_is_refused_is_not_quoted(url, settings, caplog):
         get_backend("default")
     NotificationFactory()
     with caplog.at_level(1):
-        for words in [["deliver"], ["status"], ["status", "--format", "json"]]:
+        for words in [
+            ["deliver"],
+            ["status"],
+            ["status", "--format", "json"],
+            ["doctor"],
+            ["doctor", "--format", "json"],
+            ["tail", "--no-follow"],
+            ["send-test", "Ping", "--phone-number", NUMBER],
+        ]:
             out = io.StringIO()
             try:
                 call_command("chatitive", *words, stdout=out, stderr=out, skip_checks=True)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.contrib import admin
+from django.contrib.admin import AdminSite
 from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test import Client
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils import timezone
 
 from chatitive_django import batches, channels, doctor
+from chatitive_django.admin import ChannelAdmin
 from chatitive_django.heartbeats import Pulse
 from chatitive_django.models import Channel, Heartbeat, Notification
 from tests.factories import AttemptFactory, NotificationFactory, StaffFactory
@@ -22,6 +25,11 @@ pytestmark = pytest.mark.django_db
 Status = Notification.Status
 URL = "/admin/chatitive_django/channel/"
 NUMBER = "206-555-0142"
+
+site = AdminSite("backoffice")
+site.register(Channel, ChannelAdmin)
+urlpatterns = [path("admin/", admin.site.urls), path("backoffice/", site.urls)]
+"""A second admin beside the usual one."""
 
 
 @pytest.fixture(autouse=True)
@@ -181,6 +189,19 @@ def test_bulk_resends_under_way_are_named(staff):
     html = page(staff("view_channel"))
     assert f'href="/admin/chatitive_django/resendbatch/{batch.pk}/change/"' in html
     assert "0 of 2 queued" in html
+
+
+def test_in_an_admin_site_of_the_projects_own_all_links_stay_there(staff, settings):
+    settings.ROOT_URLCONF = __name__
+    channels.pause("offers")
+    client = staff("view_channel", "pause_channel", "send_test")
+    html = client.get("/backoffice/chatitive_django/channel/").content.decode()
+    assert 'action="/backoffice/chatitive_django/channel/default/pause/"' in html
+    assert 'action="/backoffice/chatitive_django/channel/offers/resume/"' in html
+    assert 'action="/admin/' not in html
+    assert "/admin/chatitive_django/channel/" not in html
+    response = client.post("/backoffice/chatitive_django/channel/default/pause/")
+    assert response.url == "/backoffice/chatitive_django/channel/"
 
 
 # Pause and resume

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
+import uuid
 from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError
+from django.db import connection
+from django.utils import timezone
 
 from chatitive_django import channels
 from chatitive_django.models import Channel, Notification
@@ -95,13 +99,30 @@ def test_a_test_waits_in_a_paused_channel(channel):
     assert "Its channel is held up" in text
 
 
-def test_a_test_that_another_worker_took_is_waited_for(channel):
+def test_a_test_goes_once_however_often_it_is_delivered(channel):
     with FaultServer() as server:
         channel(server.port)
         row = record_test("Ping", phone_number=NUMBER)
         assert deliver_this(row).status == Status.ACCEPTED
         assert deliver_this(row).status == Status.ACCEPTED
     assert len(server.requests) == 1
+
+
+def test_a_test_that_another_worker_is_sending_is_waited_for(channel):
+    channel(closed_port())
+    row = record_test("Ping", phone_number=NUMBER)
+    rows = Notification.objects.filter(pk=row.pk)
+    until = timezone.now() + timedelta(minutes=1)
+    rows.update(status=Status.SENDING, lease_token=uuid.uuid4(), leased_until=until)
+
+    def settle():
+        rows.update(status=Status.ACCEPTED)
+        connection.close()
+
+    worker = threading.Timer(0.5, settle)
+    worker.start()
+    assert deliver_this(row).status == Status.ACCEPTED
+    worker.join()
 
 
 @pytest.mark.parametrize(
