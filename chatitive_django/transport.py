@@ -7,6 +7,7 @@ that holds the first fact. Breaking off the body fails no call: by then the stat
 
 from __future__ import annotations
 
+import functools
 import http.client
 import io
 import math
@@ -90,14 +91,20 @@ def tls_context(ca_bundle: str | None = None) -> ssl.SSLContext:
     """A context that verifies certificates and host names, by a PEM file or a directory of them."""
     bundle = Path(ca_bundle or DEFAULT_CA_BUNDLE_PATH)
     try:
-        if bundle.is_dir():
-            return ssl.create_default_context(capath=bundle)
-        return ssl.create_default_context(cafile=bundle)
+        return _loaded(bundle, bundle.stat().st_mtime_ns)
     except OSError as error:
         raise InvalidURL(
             f'ca_bundle: no certificate can be read from "{bundle}" ({type(error).__name__}). '
             "Give a PEM file or a directory of them."
         ) from None
+
+
+@functools.lru_cache(maxsize=8)
+def _loaded(bundle: Path, _changed_at: int) -> ssl.SSLContext:
+    """A bundle as it is since then: to read the usual one takes longer than most calls do."""
+    if bundle.is_dir():
+        return ssl.create_default_context(capath=bundle)
+    return ssl.create_default_context(cafile=bundle)
 
 
 class Transport:

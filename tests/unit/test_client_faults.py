@@ -10,6 +10,7 @@ import threading
 import time
 import tracemalloc
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import trustme
@@ -357,6 +358,16 @@ def test_an_untrusted_certificate_is_a_matter_of_configuration(tls):
     assert ended(result) == (Outcome.CONFIGURATION, "certificate_untrusted", None)
     assert result.error_class == "SSLCertVerificationError"
     assert server.requests == []
+
+
+def test_a_bundle_that_changes_is_read_again(tls, bundle, tmp_path):
+    changing = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(changing)
+    with FaultServer(tls=tls) as server:
+        result = notify(server.url, ca_bundle=str(changing))
+        assert result.reason == "certificate_untrusted"
+        changing.write_bytes(Path(bundle).read_bytes())
+        assert notify(server.url, ca_bundle=str(changing)).outcome is Outcome.ACCEPTED
 
 
 def test_a_directory_without_the_authority_trusts_nobody(tls, tmp_path):
