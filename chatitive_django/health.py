@@ -256,7 +256,7 @@ def _findings(
             )
             % {"count": unknown},
             mender=Mender.STAFF,
-            advice=_("Decide in the admin whether to send them again."),
+            advice=_("Decide in the admin whether to send again what may have arrived."),
         )
     if settings.DISPATCHER == "worker" and not any(worker.alive for worker in workers):
         yield Finding(
