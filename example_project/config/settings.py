@@ -42,6 +42,7 @@ SANDBOX_API_URL = (
 CHATITIVE = {
     "API_URLS": {"default": env("CHATITIVE_API_URL", default=SANDBOX_API_URL)},
     "DISPATCHER": "embedded",  # a thread of the server delivers; no other process is needed
+    "API_TEST_NUMBERS": ["206-555-0142"],  # to which the page of the channels may send a test
 }
 
 DATABASES = {
