@@ -1,7 +1,8 @@
-"""Resends of many: chosen and sorted once, confirmed by a person, and queued at a pace.
+"""Many at once: chosen and sorted, confirmed by a person, and queued at a pace.
 
-Nothing here sends. What was chosen is frozen row by row, with the state in which each was seen, so
-that whatever changes meanwhile is skipped and counted rather than sent.
+They are notifications to be sent again, or the records that a rule finds in its state when it goes
+live. Nothing here sends. What was chosen is frozen row by row, and whatever changes meanwhile is
+skipped and counted rather than sent.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from .backfill import QUEUED, Ended, backfill_for, backfill_of
 from .conf import settings
 from .dbtime import DatabaseNow, become_writer
-from .models import BatchRow, Notification, ResendBatch, log_alias
+from .models import BatchRow, EventRule, Notification, ResendBatch, log_alias
 from .resend import NotPossible, resend
 from .sorting import sort
 
@@ -38,7 +40,6 @@ BURST = 60.0
 """Seconds of its pace that a batch may catch up after nobody could advance it."""
 FAILED = [Status.REJECTED, Status.UNKNOWN, Status.EXPIRED, Status.INVALID]
 
-QUEUED = "queued"
 NOT_SENT = "not_sent"
 TRIED_SINCE = "tried_since"
 NOW = "now_"
@@ -69,20 +70,57 @@ def draft(
     """
     until = timezone.now()
     batch_rows = chosen(rows)
+    return _frozen(
+        batch_rows,
+        made_by_id=user_id,
+        selection=dict(selection),
+        highest_id=batch_rows[-1].notification_id,
+        until=until,
+    )
+
+
+def draft_backfill(rule: EventRule, *, user_id: Any) -> ResendBatch:
+    """Freeze and sort the records that are in a rule's state; raises `NotPossible`.
+
+    At most 10,000. Like any draft it is dropped unless it is confirmed within an hour, which can't
+    be before the rule is live.
+    """
+    until = timezone.now()
+    found = backfill_of(rule)
+    if found is None:
+        raise NotPossible(_("The rule waits for no state that records could be in already."))
+    keys = found.keys(AT_MOST + 1)
+    if len(keys) > AT_MOST:
+        raise NotPossible(
+            _("More than %(limit)s records are in this state: that is too many for a backfill.")
+            % {"limit": f"{AT_MOST:,}"}
+        )
+    rows = list(found.sorted(keys))
+    if not rows:
+        raise NotPossible(_("No record is in this state any more."))
+    return _frozen(
+        rows,
+        made_by_id=user_id,
+        rule=rule,
+        rule_version=rule.version,
+        selection={"sentence": rule.sentence()},
+        until=until,
+    )
+
+
+def _frozen(rows: list[BatchRow], **values: Any) -> ResendBatch:
+    """A draft of these rows, in their order."""
     using = log_alias()
     with transaction.atomic(using=using):
         batch = _batches().create(
-            made_by_id=user_id,
-            selection=dict(selection),
-            highest_id=batch_rows[-1].notification_id,
-            until=until,
-            sorted=dict(Counter(row.sort for row in batch_rows)),
-            total=len(batch_rows),
-            created_at=until,
+            sorted=dict(Counter(row.sort for row in rows)),
+            total=len(rows),
+            created_at=values["until"],
+            **values,
         )
-        for row in batch_rows:
+        for row in rows:
             row.batch = batch
-        BatchRow.objects.using(using).bulk_create(batch_rows, batch_size=1000)
+        BatchRow.objects.using(using).bulk_create(rows, batch_size=1000)
     return batch
 
 
@@ -122,7 +160,8 @@ def _sorted(ids: list[int]) -> Iterable[BatchRow]:
 def confirm(batch: ResendBatch, *, sorts: Collection[str], reason: str, pace: int) -> None:
     """Have the chosen sorts of a draft queued after a minute in which it can be undone.
 
-    Raises `NotPossible`, also where it was confirmed before.
+    Raises `NotPossible`, also where it was confirmed before, or is the backfill of a rule that
+    isn't live.
     """
     chosen = [each for each in BatchRow.SENDABLE if each in sorts]
     total = sum(batch.sorted.get(each, 0) for each in chosen)
@@ -139,6 +178,7 @@ def confirm(batch: ResendBatch, *, sorts: Collection[str], reason: str, pace: in
                 reason=reason,
                 pace=pace,
                 total=total,
+                rule_version=_live_version(batch),
                 starts_at=DatabaseNow(UNDO),
             )
         )
@@ -146,6 +186,17 @@ def confirm(batch: ResendBatch, *, sorts: Collection[str], reason: str, pace: in
             raise NotPossible(_("It was confirmed already."), "confirmed")
         _rows_of(batch).exclude(sort__in=chosen).delete()
     batch.refresh_from_db()
+
+
+def _live_version(batch: ResendBatch) -> int | None:
+    """The version of the rule that went live, by which its backfill goes."""
+    if not batch.is_backfill:
+        return None
+    rules = EventRule.objects.using(log_alias()).filter(pk=batch.rule_id, mode=EventRule.Mode.LIVE)
+    version = rules.values_list("version", flat=True).first()
+    if version is None:
+        raise NotPossible(_("The rule isn't live, so there is nothing to backfill."))
+    return version
 
 
 def cancel(batch: ResendBatch, *, user_id: Any) -> None:
@@ -204,14 +255,19 @@ def _advance(pk: int) -> int:
         if batch is None:
             return 0
         portion, so_far = _portion(batch, batch.now)
-        rows = list(_rows_of(batch).filter(result="").order_by("notification")[:portion])
-        queued = _queue(batch, rows)
+        left = _rows_of(batch).filter(result="")
+        rows = list(left.order_by("pk")[:portion])
+        try:
+            results = _take(batch, rows)
+        except Ended as ended:
+            results = [ended.code] * left.update(result=ended.code)
+        queued = results.count(QUEUED)
         batch.state = State.RUNNING
         batch.started_at = batch.started_at or batch.now
-        batch.advanced_at = so_far + timedelta(seconds=len(rows) * 60 / batch.pace)
+        batch.advanced_at = so_far + timedelta(seconds=len(results) * 60 / batch.pace)
         batch.queued += queued
-        batch.skipped += len(rows) - queued
-        if not _rows_of(batch).filter(result="").exists():
+        batch.skipped += len(results) - queued
+        if not left.exists():
             batch.state = State.DONE
             batch.finished_at = batch.now
         batch.save(
@@ -228,11 +284,22 @@ def _portion(batch: ResendBatch, now: datetime) -> tuple[int, datetime]:
     return min(max(allowed, 0), AT_ONCE), since
 
 
-def _queue(batch: ResendBatch, rows: list[BatchRow]) -> int:
-    """Queue the rows that are as they were seen, and note what became of each."""
-    chosen = _log().in_bulk([row.notification_id for row in rows])
+def _take(batch: ResendBatch, rows: list[BatchRow]) -> list[str]:
+    """Give each row its turn, note what became of it, and give that; some may have to wait."""
+    if batch.is_backfill:
+        backfill_for(batch).take(rows)
+    else:
+        _resend(batch, rows)
+    taken = [row for row in rows if row.result]
+    BatchRow.objects.using(log_alias()).bulk_update(taken, ["result", "sent_as"])
+    return [row.result for row in taken]
+
+
+def _resend(batch: ResendBatch, rows: list[BatchRow]) -> None:
+    """Queue the notifications that are as they were seen."""
+    chosen = _log().in_bulk([row.notification_id for row in rows if row.notification_id])
     for row in rows:
-        notification = chosen.get(row.notification_id)
+        notification = chosen.get(row.notification_id or 0)
         try:
             if notification is None:
                 raise NotPossible("", "pruned")
@@ -242,8 +309,6 @@ def _queue(batch: ResendBatch, rows: list[BatchRow]) -> int:
         else:
             row.sent_as = queued
             row.result = QUEUED if queued.status == Status.PENDING else NOT_SENT
-    BatchRow.objects.using(log_alias()).bulk_update(rows, ["result", "sent_as"])
-    return sum(row.result == QUEUED for row in rows)
 
 
 def _why_not(notification: Notification | None, seen: str, code: str) -> str:

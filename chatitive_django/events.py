@@ -47,6 +47,10 @@ class Kind(Enum):
     REMOVED = "removed"
 
 
+FOUND = "found"
+"""Stands in the log for a transition where a record was in that state before its rule went live."""
+
+
 class Move(Protocol):
     """A transition as triggers see it: what the write did, and the changes by field name."""
 

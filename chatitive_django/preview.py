@@ -19,7 +19,7 @@ from django.db.models import Model, QuerySet
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
-from .capture.compose import compose, finish, row_for
+from .capture.compose import compose, unbuilt
 from .capture.limits import Limits
 from .conditions import If
 from .dbtime import DatabaseNow
@@ -41,7 +41,6 @@ from .walking import field_at
 T = TypeVar("T")
 
 Status = Notification.Status
-Origin = Notification.Origin
 
 LOOKED_THROUGH = 50
 """How many of the latest records are looked through for one that matches."""
@@ -237,17 +236,8 @@ def _row(declared: Declared, instance: Model) -> Notification:
     try:
         row = _apart(lambda: compose(declared, instance, pk=instance.pk, why=why))
     except Unbuildable as error:
-        row = row_for(
-            declared.event,
-            model=declared.owner,
-            pk=instance.pk,
-            key=declared.key,
-            why=why,
-            origin=Origin.AUTOMATIC,
-            rule_id=declared.rule_id,
-        )
-        finish(row, Status.INVALID, error.reason, error.explanation)
-        return row
+        told = {"reason": error.reason, "explanation": error.explanation}
+        return unbuilt(declared, pk=instance.pk, why=why, **told)
     Limits(log_alias()).hold_back(row, declared.event)
     return row
 

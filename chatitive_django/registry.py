@@ -189,6 +189,14 @@ def key_text(model: AnyModel, pk: Any) -> str:
     return str(pk)
 
 
+def key_read(model: AnyModel, text: str) -> Any:
+    """The primary key that `key_text` wrote, or `None` where it is no key of the model's."""
+    try:
+        return stored_key(model, model._meta.pk.to_python(text))
+    except UNCONVERTIBLE:
+        return None
+
+
 _registered: dict[type, tuple[list[Event], list[str]]] = {}
 _declared: dict[AnyModel, tuple[Declared, ...]] = {}
 _offering: dict[AnyModel, bool] = {}

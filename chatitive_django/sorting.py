@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from django.core.exceptions import ValidationError
 from django.db import DatabaseError, transaction
 from django.db.models import Count, Max, Model, QuerySet
 
@@ -15,7 +14,7 @@ from .capture.compose import compose
 from .capture.transitions import rows_of
 from .models import Attempt, BatchRow, Notification, log_alias
 from .payloads import plain
-from .registry import Declared
+from .registry import Declared, key_read
 from .resend import MAY_HAVE_ARRIVED, can_resend, version_with
 from .rules import declared_by_key
 
@@ -24,6 +23,9 @@ Sort = BatchRow.Sort
 
 GONE = "gone"
 """Stands for what a record that is no longer there would give."""
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _Today = Notification | str
 _About = tuple[str, str, str]
@@ -135,40 +137,54 @@ def _today(rows: Sequence[Notification]) -> Iterator[tuple[int, _Today]]:
 
 
 def _composed(declared: Declared, rows: list[Notification]) -> Iterator[tuple[int, _Today]]:
-    """Today's message of each row; where a query fails, of each half, down to the one it spoils."""
-    using = log_alias()
-    pks = {row.pk: _pk(declared, row) for row in rows}
+    """Today's message of each row."""
+
+    def compose_all(part: Sequence[Notification]) -> list[tuple[int, _Today]]:
+        pks = {row.pk: key_read(declared.owner, row.source_id) for row in part}
+        records = records_of(declared, [pk for pk in pks.values() if pk is not None])
+        return [
+            (
+                row.pk,
+                compose(declared, records[pks[row.pk]], pk=pks[row.pk], why=row.why)
+                if pks[row.pk] in records
+                else GONE,
+            )
+            for row in part
+        ]
+
+    return bisected(compose_all, rows, spoiled=lambda row, _error: (row.pk, GONE))
+
+
+def records_of(declared: Declared, pks: Collection[Any]) -> dict[Any, Model]:
+    """The records of an event's model by their keys, read together with what its paths cross."""
+    found = rows_of(declared.model, pks, log_alias())
+    if declared.related:
+        found = found.select_related(*declared.related)
+    return {record.pk: record for record in found}
+
+
+def bisected(
+    each: Callable[[Sequence[T]], list[R]],
+    items: Sequence[T],
+    *,
+    spoiled: Callable[[T, DatabaseError], R],
+) -> Iterator[R]:
+    """What is made of all items in one savepoint, or where a query fails of each half in its own.
+
+    Of the one item that fails by itself it is what `spoiled` makes of it.
+    """
     try:
-        with transaction.atomic(using=using):
-            found = rows_of(declared.model, [pk for pk in pks.values() if pk is not None], using)
-            if declared.related:
-                found = found.select_related(*declared.related)
-            records: dict[Any, Model] = {record.pk: record for record in found}
-            built = [
-                (
-                    row.pk,
-                    compose(declared, records[pks[row.pk]], pk=pks[row.pk], why=row.why)
-                    if pks[row.pk] in records
-                    else GONE,
-                )
-                for row in rows
-            ]
-    except DatabaseError:
-        if len(rows) == 1:
-            yield rows[0].pk, GONE
+        with transaction.atomic(using=log_alias()):
+            made = each(items)
+    except DatabaseError as error:
+        if len(items) == 1:
+            yield spoiled(items[0], error)
             return
-        half = len(rows) // 2
-        yield from _composed(declared, rows[:half])
-        yield from _composed(declared, rows[half:])
+        half = len(items) // 2
+        yield from bisected(each, items[:half], spoiled=spoiled)
+        yield from bisected(each, items[half:], spoiled=spoiled)
     else:
-        yield from built
-
-
-def _pk(declared: Declared, row: Notification) -> Any:
-    try:
-        return declared.owner._meta.pk.to_python(row.source_id)
-    except ValidationError:
-        return None
+        yield from made
 
 
 def _log() -> QuerySet[Notification]:

@@ -65,7 +65,28 @@ def compose(
 
     Only a database error passes through, for the savepoint around it has to be rolled back.
     """
-    row = row_for(
+    row = _begun(declared, pk=pk, why=why, origin=origin)
+    complete(row, declared.event, instance, where=declared.where)
+    return row
+
+
+def unbuilt(
+    declared: Declared,
+    *,
+    pk: Any,
+    why: Mapping[str, Any],
+    reason: str,
+    explanation: str,
+    origin: Origin = Origin.AUTOMATIC,
+) -> Notification:
+    """The row of a declared event that can't be built for a record, with the reason."""
+    row = _begun(declared, pk=pk, why=why, origin=origin)
+    finish(row, Status.INVALID, reason, explanation)
+    return row
+
+
+def _begun(declared: Declared, *, pk: Any, why: Mapping[str, Any], origin: Origin) -> Notification:
+    return row_for(
         declared.event,
         model=declared.owner,
         pk=pk,
@@ -74,8 +95,6 @@ def compose(
         origin=origin,
         rule_id=declared.rule_id,
     )
-    complete(row, declared.event, instance, where=declared.where)
-    return row
 
 
 def complete(row: Notification, event: Event, instance: Model | None, *, where: str) -> None:

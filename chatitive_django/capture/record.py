@@ -21,7 +21,7 @@ from ..models import Notification, log_alias
 from ..payloads import Constant, evaluate_as, plain
 from ..registry import Declared
 from ..signals import notification_recorded, notifications_committed
-from .compose import Origin, Status, complete, compose, finish, row_for
+from .compose import Origin, complete, compose, row_for, unbuilt
 from .limits import Limits
 from .prepared import insert
 from .transitions import Transition, load_together
@@ -73,9 +73,7 @@ def _emitted_alone(
         with transaction.atomic(using=using):
             return _emitted(declared, transition, limits)
     except DatabaseError as error:
-        return _invalid(
-            declared, transition, trigger, "database", f"A query raised {type(error).__name__}."
-        )
+        return spoiled(declared, error, pk=transition.pk, why=_why(trigger, transition))
 
 
 def _emitted(declared: Declared, transition: Transition, limits: Limits) -> Notification | None:
@@ -83,37 +81,54 @@ def _emitted(declared: Declared, transition: Transition, limits: Limits) -> Noti
     trigger = _matching(declared, transition)
     if trigger is None:
         return None
-    instance = transition.instance(declared.model)
+    why = _why(trigger, transition)
+    row = judged(declared, transition.instance(declared.model), pk=transition.pk, why=why)
+    if row is not None:
+        limits.hold_back(row, declared.event)
+    return row
+
+
+def judged(
+    declared: Declared,
+    instance: Model,
+    *,
+    pk: Any,
+    why: Mapping[str, Any],
+    origin: Origin = Origin.AUTOMATIC,
+) -> Notification | None:
+    """The row of an event for a record, before its limits; `None` where a condition doesn't hold.
+
+    Only a database error passes through, for the savepoint around it has to be rolled back.
+    """
     try:
         conditions = _conditions_that_held(declared.event, instance)
     except Unbuildable as error:
-        return _invalid(declared, transition, trigger, error.reason, error.explanation)
+        told = {"reason": error.reason, "explanation": error.explanation}
+        return unbuilt(declared, pk=pk, why=why, origin=origin, **told)
     if conditions is None:
         return None
-    why = _why(trigger, transition) | {"conditions": conditions}
-    row = compose(declared, instance, pk=transition.pk, why=why)
-    limits.hold_back(row, declared.event)
-    return row
+    return compose(
+        declared, instance, pk=pk, why={**why, "conditions": conditions}, origin=origin
+    )
+
+
+def spoiled(
+    declared: Declared,
+    error: DatabaseError,
+    *,
+    pk: Any,
+    why: Mapping[str, Any],
+    origin: Origin = Origin.AUTOMATIC,
+) -> Notification:
+    """The row of an event for a record on which a query failed."""
+    explanation = f"A query raised {type(error).__name__}."
+    return unbuilt(
+        declared, pk=pk, why=why, reason="database", explanation=explanation, origin=origin
+    )
 
 
 def _matching(declared: Declared, transition: Transition) -> Trigger | None:
     return next((t for t in declared.triggers if t.matches(transition)), None)
-
-
-def _invalid(
-    declared: Declared, transition: Transition, trigger: Trigger, reason: str, explanation: str
-) -> Notification:
-    row = row_for(
-        declared.event,
-        model=declared.owner,
-        pk=transition.pk,
-        key=declared.key,
-        why=_why(trigger, transition),
-        origin=Origin.AUTOMATIC,
-        rule_id=declared.rule_id,
-    )
-    finish(row, Status.INVALID, reason, explanation)
-    return row
 
 
 def _conditions_that_held(event: Event, instance: Model) -> list[dict[str, Any]] | None:

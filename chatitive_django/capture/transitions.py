@@ -116,15 +116,18 @@ def emit(model: type[Model], using: str, transitions: Sequence[Transition]) -> N
     signals.transitioned.send(sender=model, transitions=transitions, using=using)
 
 
-def locked(rows: QuerySet[Model], using: str) -> QuerySet[Model]:
-    """Rows under the lock that a write takes.
+def locked(rows: QuerySet[Model], using: str, *, waits: bool = True) -> QuerySet[Model]:
+    """Rows under the lock that a write takes; those that others hold are left out unless it waits.
 
     `FOR NO KEY UPDATE` where there is one: a plain `FOR UPDATE` blocks the foreign-key inserts of
     other transactions.
     """
     become_writer(Notification, using)
-    no_key = connections[using].features.has_select_for_no_key_update
-    return rows.select_for_update(no_key=no_key)
+    features = connections[using].features
+    return rows.select_for_update(
+        no_key=features.has_select_for_no_key_update,
+        skip_locked=not waits and features.has_select_for_update_skip_locked,
+    )
 
 
 def stored_values(

@@ -1,4 +1,4 @@
-"""Resends of many: who asked, why, which rows, and what became of each."""
+"""Many sent at once, again or for the first time: who asked, why, which, and what came of it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from .notifications import Notification
+from .rules import EventRule
 
 
 class ResendBatch(models.Model):
-    """Many notifications that one person asked to send again, and how far that has come."""
+    """What one person asked to have sent to many, and how far that has come.
+
+    It sends notifications again, or where it names a rule is that rule's backfill: it sends to the
+    records that were in the rule's state before the rule went live.
+    """
 
     class State(models.TextChoices):
         DRAFT = "draft", _("not confirmed")
@@ -34,13 +39,26 @@ class ResendBatch(models.Model):
         verbose_name=_("asked for by"),
     )
     reason = models.CharField(_("reason"), max_length=400, blank=True)
-    selection = models.JSONField(
-        _("selection"), default=dict, help_text=_("The filter that chose the notifications.")
+    # No constraint: a rule that is deleted ends its backfill, which still tells what it was.
+    rule = models.ForeignKey(
+        EventRule,
+        models.DO_NOTHING,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("rule"),
     )
-    highest_id = models.BigIntegerField(_("highest id"))
+    rule_version = models.PositiveIntegerField(
+        _("version of the rule"), null=True, help_text=_("Another one ends the backfill.")
+    )
+    selection = models.JSONField(
+        _("selection"), default=dict, help_text=_("What chose the notifications or records.")
+    )
+    highest_id = models.BigIntegerField(_("highest id"), null=True)
     until = models.DateTimeField(_("until"))
     sorted = models.JSONField(_("as sorted"), default=dict)
-    total = models.PositiveIntegerField(_("notifications"), default=0)
+    total = models.PositiveIntegerField(_("in all"), default=0)
     queued = models.PositiveIntegerField(_("queued"), default=0)
     skipped = models.PositiveIntegerField(_("skipped"), default=0)
     state = models.CharField(_("state"), max_length=16, choices=State.choices, default=State.DRAFT)
@@ -63,8 +81,8 @@ class ResendBatch(models.Model):
     )
 
     class Meta:
-        verbose_name = _("bulk resend")
-        verbose_name_plural = _("bulk resends")
+        verbose_name = _("bulk send")
+        verbose_name_plural = _("bulk sends")
         default_permissions = ()
         ordering = ["-pk"]
         indexes = [models.Index(fields=["state", "starts_at"], name="chatitive_batches_due")]
@@ -75,9 +93,14 @@ class ResendBatch(models.Model):
     def __str__(self) -> str:
         return f"#{self.pk}"
 
+    @property
+    def is_backfill(self) -> bool:
+        """Whether its rows are records, rather than notifications."""
+        return self.rule_id is not None
+
 
 class BatchRow(models.Model):
-    """One notification of a batch, as it stood when it was chosen, and what became of it.
+    """One notification or record of a batch, as it stood when chosen, and what became of it.
 
     Pruning the log needs no look here: neither key is a constraint.
     """
@@ -90,14 +113,26 @@ class BatchRow(models.Model):
         CHANGED = "changed", _("The record has changed since")
         SCHEDULED = "scheduled", _("Waiting or being sent already")
         NO_PHONE = "no_phone", _("The record has no phone number now")
+        TOLD = "told", _("The rule has sent to this record before")
+        CONDITION = "condition", _("A condition of the rule doesn't hold")
         IMPOSSIBLE = "impossible", _("Can't be sent")
 
     batch = models.ForeignKey(ResendBatch, models.CASCADE, related_name="rows")
     notification = models.ForeignKey(
-        Notification, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+        Notification,
+        models.DO_NOTHING,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
+    source_id = models.CharField(
+        max_length=255, null=True, help_text=_("Of a backfill: the record, as the log names it.")
     )
     sort = models.CharField(max_length=16, choices=Sort.choices)
-    seen = models.CharField(max_length=64)
+    seen = models.CharField(
+        max_length=64, blank=True, help_text=_("The state in which a notification was chosen.")
+    )
     result = models.CharField(max_length=32, blank=True)
     sent_as = models.ForeignKey(
         Notification,
@@ -109,17 +144,18 @@ class BatchRow(models.Model):
     )
 
     class Meta:
-        verbose_name = _("row of a bulk resend")
-        verbose_name_plural = _("rows of bulk resends")
+        verbose_name = _("row of a bulk send")
+        verbose_name_plural = _("rows of bulk sends")
         default_permissions = ()
         constraints = [
             models.UniqueConstraint(
                 fields=["batch", "notification"], name="chatitive_batch_row_once"
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["batch", "source_id"], name="chatitive_batch_record_once"
+            ),
         ]
-        indexes = [
-            models.Index(fields=["batch", "result", "notification"], name="chatitive_batch_rows")
-        ]
+        indexes = [models.Index(fields=["batch", "result", "id"], name="chatitive_batch_rows")]
 
     SENDABLE: Collection[Sort] = frozenset(
         {Sort.FRESH, Sort.DOUBTFUL, Sort.ACCEPTED, Sort.ACCEPTED_LATER, Sort.CHANGED}
@@ -127,4 +163,4 @@ class BatchRow(models.Model):
     """What a person may choose to send; of the rest there is nothing to send."""
 
     def __str__(self) -> str:
-        return f"{self.batch_id}/{self.notification_id}"
+        return f"{self.batch_id}/{self.notification_id or self.source_id}"
