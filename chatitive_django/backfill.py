@@ -104,7 +104,7 @@ class Backfill:
         """What each record makes as it is stored now, with its key as the log names it."""
         owner = self.declared.owner
         texts = {key: key_text(owner, key)[:255] for key in keys}
-        visible = set(self._manager().filter(pk__in=keys).values_list("pk", flat=True))
+        visible = list(self._manager().filter(pk__in=list(keys)).values_list("pk", flat=True))
         records = records_of(self.declared, visible)
         told = self._told(texts.values())
         return [
@@ -132,9 +132,7 @@ class Backfill:
         write(rows, log_alias())
 
     def _spoiled(self, key: Any, error: Any) -> tuple[str, Judged]:
-        row = spoiled(
-            self.declared, error, pk=key, why=self._why(None), origin=Origin.BACKFILL
-        )
+        row = spoiled(self.declared, error, pk=key, why=self._why(None), origin=Origin.BACKFILL)
         return row.source_id, row
 
     def _spoiled_row(self, row: BatchRow, error: Any) -> tuple[BatchRow, Judged]:

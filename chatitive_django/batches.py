@@ -193,7 +193,7 @@ def _live_version(batch: ResendBatch) -> int | None:
     if not batch.is_backfill:
         return None
     rules = EventRule.objects.using(log_alias()).filter(pk=batch.rule_id, mode=EventRule.Mode.LIVE)
-    version = rules.values_list("version", flat=True).first()
+    version: int | None = rules.values_list("version", flat=True).first()
     if version is None:
         raise NotPossible(_("The rule isn't live, so there is nothing to backfill."))
     return version

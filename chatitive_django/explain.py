@@ -17,7 +17,7 @@ from . import registry
 from .capture.limits import HEARD
 from .capture.transitions import rows_of
 from .conf import did_you_mean
-from .events import OFF, PER_RECORD, PER_TRANSITION
+from .events import FOUND, OFF, PER_RECORD, PER_TRANSITION
 from .exceptions import ChatitiveError, Unbuildable
 from .gaps import Gap, History, gaps, moment
 from .models import EventRule, Notification, log_alias
@@ -366,10 +366,13 @@ def _why(row: Notification, reader: Reader) -> str:
     kind, name = row.why.get("transition"), row.why.get("field")
     if kind is None:
         return _("by hand or by the project's own code")
-    told = {"kind": EventRule.Trigger(kind).label} if kind in EventRule.Trigger.values else {}
-    if not name or not told:
-        return str(told.get("kind", kind))
+    is_known = kind in EventRule.Trigger.values
+    if not name or not (is_known or kind == FOUND):
+        return str(EventRule.Trigger(kind).label if is_known else kind)
     model = apps.get_model(row.source_model)
     field = registry.field_named(model, name)
     old, new = (reader.shown(value_phrase(row.why.get(each), field)) for each in ("old", "new"))
-    return f"{field_phrase(model, name)}: {old} → {new}"
+    told = {"field": field_phrase(model, name), "old": old, "new": new}
+    if kind == FOUND:
+        return _("%(field)s: %(new)s already, when the rule went live") % told
+    return _("%(field)s: %(old)s → %(new)s") % told

@@ -22,7 +22,7 @@ from django.utils.translation import ngettext
 
 from .capture.record import as_logged
 from .conf import Settings, settings
-from .events import ANY, OFF, Created, Deleted, Kind, Trigger, differs
+from .events import ANY, FOUND, OFF, Created, Deleted, Kind, Trigger, differs
 from .models import EventRule, Notification
 from .registry import AnyModel, Declared, Watched, field_named
 from .sentences import field_phrase, value_phrase, values_phrase
@@ -77,14 +77,19 @@ class History:
         created = (row for row in self.rows if row.why.get("transition") == Kind.CREATED.value)
         return next((row.created_at for row in created), None)
 
-    def changes(self, owner: AnyModel, attname: str) -> list[Notification]:
-        """The rows of any event that tell what a field became, newest first."""
+    def changes(self, declared: Declared, attname: str) -> list[Notification]:
+        """The rows of any event that tell what a field became, newest first.
+
+        What a backfill found accounts for its own rule only: it tells of no change.
+        """
+        owner = declared.owner
         return [
             row
             for row in self.rows
             if row.origin in OWN_ORIGINS
             and row.source_model == owner._meta.label_lower
             and _tells_of(row, owner, attname)
+            and (row.why.get("transition") != FOUND or row.event_key == declared.key[:400])
         ]
 
 
@@ -128,7 +133,7 @@ class _Change:
         self.now = as_logged(self.value)
         self.history = history
         self.shown = shown
-        self.seen = history.changes(declared.owner, watched.attname)
+        self.seen = history.changes(declared, watched.attname)
         self.told = {
             "field": field_phrase(declared.model, watched.trigger.field),
             "now": self._phrase(self.value),
@@ -284,7 +289,8 @@ def _may_be_pruned(recorded_at: datetime) -> bool:
 
 def _tells_of(row: Notification, owner: AnyModel, attname: str) -> bool:
     name = row.why.get("field")
-    if row.why.get("transition") not in (Kind.CHANGED.value, Kind.CREATED.value) or not name:
+    told = (Kind.CHANGED.value, Kind.CREATED.value, FOUND)
+    if row.why.get("transition") not in told or not name:
         return False
     field = field_named(owner, str(name))
     return field is not None and field.attname == attname

@@ -236,8 +236,13 @@ def _row(declared: Declared, instance: Model) -> Notification:
     try:
         row = _apart(lambda: compose(declared, instance, pk=instance.pk, why=why))
     except Unbuildable as error:
-        told = {"reason": error.reason, "explanation": error.explanation}
-        return unbuilt(declared, pk=instance.pk, why=why, **told)
+        return unbuilt(
+            declared,
+            pk=instance.pk,
+            why=why,
+            reason=error.reason,
+            explanation=error.explanation,
+        )
     Limits(log_alias()).hold_back(row, declared.event)
     return row
 

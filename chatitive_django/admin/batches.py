@@ -1,4 +1,4 @@
-"""The pages of resends of many: how far each has come, undo and cancel, and the report."""
+"""The pages of batches: how far each has come, undo and cancel, and the report."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
-from .. import batches
+from .. import backfill, batches
 from ..models import BatchRow, Notification, ResendBatch, log_alias
 from ..reasons import sentence
 from ..resend import NotPossible
@@ -110,7 +110,7 @@ class BatchAdmin(_BatchAdmin):
         told = batches.report(batch)
         under_way = batch.state in ResendBatch.UNDER_WAY
         context |= {
-            "title": _("Resend of %(count)s") % {"count": batch.total},
+            "title": _title(batch),
             "batch": batch,
             "badge": batch_badge(batch),
             "tone": BATCH_TONES[batch.state],
@@ -132,7 +132,7 @@ class BatchAdmin(_BatchAdmin):
             raise PermissionDenied
         batch = self.get_queryset(request).using(log_alias()).filter(pk=batch_id).first()
         if batch is None:
-            raise Http404(_("There is no such bulk resend."))
+            raise Http404(_("There is no such bulk send."))
         if not self.may_cancel(request, batch):
             raise PermissionDenied
         try:
@@ -153,8 +153,11 @@ class BatchAdmin(_BatchAdmin):
 
 
 def chosen_how(batch: ResendBatch) -> str:
-    """How a batch's notifications were chosen, in words."""
+    """How a batch's notifications or records were chosen, in words."""
     chosen = batch.selection
+    if batch.is_backfill:
+        told = {"sentence": chosen.get("sentence", "–")}
+        return _("Records that were in the state already: “%(sentence)s”") % told
     if "failed_since" in chosen:
         since = parse_datetime(chosen["failed_since"])
         return format_html("{} {}", _("All that failed since"), moment(since))
@@ -186,11 +189,9 @@ def _facts(batch: ResendBatch, told: batches.Report) -> list[tuple[str, Any]]:
         (_("Of these"), ", ".join(ticked)),
         (
             _("Frozen"),
-            format_html(
-                "{} (#{})",
-                moment(batch.until),
-                batch.highest_id,
-            ),
+            moment(batch.until)
+            if batch.is_backfill
+            else format_html("{} (#{})", moment(batch.until), batch.highest_id),
         ),
         (_("Pace"), batch.get_pace_display()),
     ]
@@ -199,6 +200,13 @@ def _facts(batch: ResendBatch, told: batches.Report) -> list[tuple[str, Any]]:
     if batch.cancelled_by is not None:
         facts.append((_("Cancelled by"), batch.cancelled_by))
     return facts
+
+
+def _title(batch: ResendBatch) -> str:
+    told = {"count": batch.total}
+    if batch.is_backfill:
+        return _("Backfill of %(count)s") % told
+    return _("Resend of %(count)s") % told
 
 
 def _headline(batch: ResendBatch) -> str:
@@ -230,6 +238,12 @@ def _skipped(code: str) -> str:
         "pruned": _("It had left the log"),
         "scrubbed": _("Its subscriber was scrubbed"),
         "not_declared": _("The project no longer declares its event"),
-        "record_gone": _("The record is gone"),
+        backfill.RECORD_GONE: _("The record is gone"),
+        backfill.OTHER_STATE: _("The record was no longer in the state"),
+        backfill.TOLD_BEFORE: _("The rule had sent to this record before"),
+        backfill.CONDITION_FAILS: _("A condition of the rule didn't hold"),
+        backfill.RULE_GONE: _("The rule had been deleted"),
+        backfill.RULE_OFF: _("The rule was no longer live"),
+        backfill.RULE_CHANGED: _("The rule had been changed"),
     }
     return told.get(code) or sentence(code)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -21,16 +20,14 @@ from .. import batches
 from ..models import BatchRow, Notification, ResendBatch, log_alias
 from ..resend import NotPossible, cancel, version
 from ..subscribers import mask
-from .acts import CANCEL, RESEND, SEND_AGAIN, Acts
+from .acts import CANCEL, RESEND, Acts
+from .asking import SHOWN, Asking, Named, typed
 from .badges import state
-from .batches import chosen_how
 from .moments import clock
 
 Status = Notification.Status
 Sort = BatchRow.Sort
 
-SHOWN = 5
-"""Rows of each sort that the page names."""
 MOST_TICKED = 100
 """Rows that are named one by one: more than a page of the list can tick."""
 SINCE = {
@@ -42,7 +39,7 @@ SINCE = {
 }
 
 
-class ManyActs(Acts):
+class ManyActs(Asking, Acts):
     """Resend many and cancel many; neither page acts but when its form is posted."""
 
     actions = ("resend_many", "cancel_many")
@@ -129,24 +126,21 @@ class ManyActs(Acts):
         if batch.made_by_id != request.user.pk:
             raise PermissionDenied
         if batch.state != ResendBatch.State.DRAFT:
-            return HttpResponseRedirect(self._batch_url(batch))
+            return HttpResponseRedirect(self.batch_url(batch))
         if request.method == "POST":
             try:
-                self._confirm(request, batch)
+                self.begin(request, batch, _("Asked to resend %(count)s notifications: %(reason)s"))
             except NotPossible as error:
                 messages.error(request, str(error))
                 if error.code != "confirmed":
                     return HttpResponseRedirect(request.path)
-            return HttpResponseRedirect(self._batch_url(batch))
-        return self._page(
+            return HttpResponseRedirect(self.batch_url(batch))
+        return self.ask(
             request,
-            "resend_many.html",
+            batch,
             title=_("Resend these notifications?"),
-            chosen_how=chosen_how(batch),
-            batch=batch,
-            sorts=list(self._sorts(request, batch)),
-            paces=ResendBatch.Pace.choices,
-            must_give_reason=batch.total > 1,
+            button=_("Yes, resend what is ticked"),
+            back=self._url("changelist"),
         )
 
     def cancel_many_view(self, request: HttpRequest) -> HttpResponse:
@@ -159,7 +153,7 @@ class ManyActs(Acts):
         if not pending:
             messages.error(request, _("None of them is pending, so there is nothing to cancel."))
             return HttpResponseRedirect(self._url("changelist"))
-        reason = _typed(request, "reason")
+        reason = typed(request, "reason")
         if request.method == "POST" and (reason or len(pending) == 1):
             self._cancel_all(request, pending, reason)
             return HttpResponseRedirect(self._url("changelist"))
@@ -187,22 +181,6 @@ class ManyActs(Acts):
             return None
         return HttpResponseRedirect(self._url("resend_many", batch.pk))
 
-    def _confirm(self, request: HttpRequest, batch: ResendBatch) -> None:
-        sorts = set(request.POST.getlist("sort"))
-        if Sort.ACCEPTED in sorts and not request.user.has_perm(SEND_AGAIN):
-            raise PermissionDenied
-        pace = request.POST.get("pace", "")
-        if pace not in map(str, ResendBatch.Pace.values):
-            raise NotPossible(_("Choose a pace."))
-        with transaction.atomic(using=log_alias()):
-            batches.confirm(batch, sorts=sorts, reason=_typed(request, "reason"), pace=int(pace))
-            told = _("Asked to resend %(count)s notifications: %(reason)s")
-            self.log_addition(
-                request,
-                cast(Any, batch),
-                told % {"count": batch.total, "reason": batch.reason or "–"},
-            )
-
     def _cancel_all(self, request: HttpRequest, rows: list[Notification], reason: str) -> None:
         told = _("Cancelled before it was sent: %(reason)s") % {"reason": reason or "–"}
         cancelled = 0
@@ -227,33 +205,14 @@ class ManyActs(Acts):
             )
             messages.warning(request, text % {"count": left})
 
-    def _sorts(self, request: HttpRequest, batch: ResendBatch) -> Iterator[dict[str, Any]]:
-        """Each sort that there is, in the order of the page."""
-        for sort in Sort:
-            if count := batch.sorted.get(sort, 0):
-                rows = Notification.objects.using(log_alias()).filter(
-                    pk__in=BatchRow.objects.using(log_alias())
-                    .filter(batch=batch, sort=sort)
-                    .values("notification")
-                )
-                needs_permission = sort == Sort.ACCEPTED and not request.user.has_perm(SEND_AGAIN)
-                yield {
-                    "value": sort.value,
-                    "label": sort.label,
-                    "count": count,
-                    "note": _note(sort, rows),
-                    "needs_permission": needs_permission,
-                    "may_tick": sort in BatchRow.SENDABLE and not needs_permission,
-                    "ticked": sort == Sort.FRESH,
-                    "rows": [
-                        self._named(request, row)
-                        for row in rows.defer("payload", "why").order_by("-pk")[:SHOWN]
-                    ],
-                    "more": max(0, count - SHOWN),
-                }
+    def rows_to_name(self, request: HttpRequest, batch: ResendBatch, sort: Sort) -> list[Named]:
+        rows = _rows(batch, sort).defer("payload", "why").order_by("-pk")[:SHOWN]
+        return [self._named(request, row) for row in rows]
 
-    def _named(self, request: HttpRequest, row: Notification) -> tuple[str, str, str, str]:
-        """The address of a row, and what tells it from others."""
+    def note_on(self, batch: ResendBatch, sort: Sort) -> str:
+        return _note(sort, _rows(batch, sort))
+
+    def _named(self, request: HttpRequest, row: Notification) -> Named:
         return self.act_url("change", row), str(row), self.recipient(request, row), state(row)
 
     def recipient(self, request: HttpRequest, row: Notification) -> str:
@@ -276,9 +235,10 @@ class ManyActs(Acts):
         name = f"admin:chatitive_django_notification_{act}"
         return reverse(name, args=args, current_app=self.admin_site.name)
 
-    def _batch_url(self, batch: ResendBatch) -> str:
-        name = "admin:chatitive_django_resendbatch_change"
-        return reverse(name, args=[batch.pk], current_app=self.admin_site.name)
+
+def _rows(batch: ResendBatch, sort: Sort) -> QuerySet[Notification]:
+    rows = BatchRow.objects.using(log_alias()).filter(batch=batch, sort=sort)
+    return Notification.objects.using(log_alias()).filter(pk__in=rows.values("notification"))
 
 
 def _note(sort: Sort, rows: QuerySet[Notification]) -> str:
@@ -314,10 +274,6 @@ def _told(request: HttpRequest) -> dict[str, str]:
     if any(sign.isdigit() for sign in told.get("q", "")):
         told["q"] = mask(told["q"])
     return told
-
-
-def _typed(request: HttpRequest, name: str) -> str:
-    return request.POST.get(name, "").strip()[:400]
 
 
 def _is_id(text: str) -> bool:

@@ -8,6 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from .. import events
 from ..events import ANY, Added, Created, Deleted, Removed, Trigger
 from ..models import Notification
 from ..registry import Declared, field_named
@@ -135,6 +136,8 @@ def why_sentence(row: Notification, *, whole: bool) -> str:
             text = _("The %(field)s gained %(new)s.")
         case "removed":
             text = _("The %(field)s lost %(old)s.")
+        case events.FOUND:
+            text = _("The %(field)s was %(new)s already when the rule went live.")
         case _other:
             return _("It was recorded by hand or by the project's own code.")
     text %= {"field": _field(row.source_model, why.get("field")), "old": old, "new": new}

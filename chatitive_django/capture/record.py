@@ -103,13 +103,17 @@ def judged(
     try:
         conditions = _conditions_that_held(declared.event, instance)
     except Unbuildable as error:
-        told = {"reason": error.reason, "explanation": error.explanation}
-        return unbuilt(declared, pk=pk, why=why, origin=origin, **told)
+        return unbuilt(
+            declared,
+            pk=pk,
+            why=why,
+            reason=error.reason,
+            explanation=error.explanation,
+            origin=origin,
+        )
     if conditions is None:
         return None
-    return compose(
-        declared, instance, pk=pk, why={**why, "conditions": conditions}, origin=origin
-    )
+    return compose(declared, instance, pk=pk, why={**why, "conditions": conditions}, origin=origin)
 
 
 def spoiled(

@@ -443,7 +443,7 @@ def test_the_going_live_page_tells_what_it_would_have_sent_and_to_how_many(staff
         lead.save()
     text = words(page(staff(), f"{rule.pk}/go-live/"))
     assert "Messages 3 People 2 Without a phone number 1" in text
-    assert "Records that are in this state already get nothing" in text
+    assert "4 records are in this state. They get nothing" in text
     assert "The record gave neither a phone number" in text
     rule.refresh_from_db()
     assert rule.mode == "watch"
