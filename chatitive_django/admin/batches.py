@@ -41,7 +41,7 @@ COMPARED = {"gte": "≥", "gt": ">", "lte": "≤", "lt": "<"}
 class BatchAdmin(_BatchAdmin):
     """For those who may see the log; who made a batch, or a superuser, may stop it."""
 
-    list_display = ("asked", "state_badge", "made_by", "reason", "progress")
+    list_display = ("asked", "kind", "state_badge", "made_by", "reason", "progress")
     list_display_links = ("asked",)
     list_select_related = ("made_by",)
     show_full_result_count = False
@@ -91,6 +91,10 @@ class BatchAdmin(_BatchAdmin):
     @admin.display(description=gettext_lazy("asked for"), ordering="pk")
     def asked(self, batch: ResendBatch) -> str:
         return moment(batch.created_at)
+
+    @admin.display(description=gettext_lazy("what"))
+    def kind(self, batch: ResendBatch) -> str:
+        return _title(batch)
 
     @admin.display(description=gettext_lazy("state"))
     def state_badge(self, batch: ResendBatch) -> str:
