@@ -17,8 +17,8 @@ from chatitive_django.models import BatchRow, EventRule, Notification, ResendBat
 from chatitive_django.resend import NotPossible, resend, version
 from chatitive_django.testing import deliver
 from tests.desk.models import Clerk, Lead
-from tests.fields_app.models import ByPair, ByUUID, Removable
 from tests.factories import CustomerFactory, StaffFactory
+from tests.fields_app.models import ByPair, ByUUID, Removable
 from tests.integration.test_batches import later
 from tests.integration.test_rules import make
 

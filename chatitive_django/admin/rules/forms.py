@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
@@ -31,6 +32,7 @@ from ...sentences import WITHOUT_VALUE, field_phrase
 from ...walking import field_at, walk
 from .fields import Picked, PickedField, SpanField, SuggestedInput
 from .samples import Samples
+from .transitions import Seen, SeenTable
 from .values import any_json, shown, shown_json, shown_list, typed, typed_list
 
 if TYPE_CHECKING:
@@ -158,7 +160,16 @@ class RuleForm(_Offering, _RuleForm):
     """A rule for the model that it has."""
 
     may_subscribe_new: ClassVar[bool] = True
+    transitions: ClassVar[Callable[[], list[Seen]]] = list
     seen_version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    seen_lately = forms.Field(
+        label=gettext_lazy("Seen lately"),
+        required=False,
+        disabled=True,
+        help_text=gettext_lazy(
+            "Changes for which code or a rule recorded something: of others the log knows nothing."
+        ),
+    )
 
     class Meta:
         model = EventRule
@@ -208,6 +219,7 @@ class RuleForm(_Offering, _RuleForm):
                 label=self.fields[name].label, help_text=HELP[name], required=False
             )
         self.fields["event_name"].widget = SuggestedInput(event_names())
+        self.fields["seen_lately"].widget = SeenTable(type(self).transitions)
 
     def _field(self, name: str) -> Any:
         return field_named(self.about, name) if self.about and name else None

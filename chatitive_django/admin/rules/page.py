@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -30,6 +31,7 @@ from .listing import Listing
 from .modes import Modes
 from .previews import VIEW_PAYLOAD, Previews
 from .samples import Samples
+from .transitions import seen
 from .values import shown_json
 
 if TYPE_CHECKING:
@@ -193,6 +195,9 @@ class EventRuleAdmin(Modes, Previews, Listing):
         sections = [(title, dict(options)) for title, options in FIELDSETS]
         if obj and self.has_change_permission(request, obj):
             sections[0][1]["fields"] = ["name", "model", "seen_version"]
+        if obj is None or self.has_change_permission(request, obj):
+            when = sections[1][1]
+            when["fields"] = [*when["fields"], "seen_lately"]
         return sections
 
     def get_form(
@@ -202,6 +207,9 @@ class EventRuleAdmin(Modes, Previews, Listing):
         form.about = about(request, obj)
         form.samples = _samples(request, form.about)
         form.may_subscribe_new = request.user.has_perm(SUBSCRIBE_NEW)
+        if form.about is not None:
+            whole = request.user.has_perm(VIEW_PAYLOAD)
+            form.transitions = partial(seen, form.about, whole=whole)
         return form
 
     def get_formset_kwargs(

@@ -14,8 +14,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const changes = trigger.value === "changed";
     show(row("field"), trigger.value !== "created" && trigger.value !== "deleted");
     show(row("on_create"), changes);
-    for (const name of ["from_values", "to_values"]) {
-      show(row(name), changes && field.value);
+    for (const name of ["from_values", "to_values", "seen_lately"]) {
       let chooses = false;
       for (const group of row(name)?.querySelectorAll("[data-chatitive-field]") ?? []) {
         const isOurs = group.dataset.chatitiveField === field.value;
@@ -24,6 +23,7 @@ document.addEventListener("DOMContentLoaded", () => {
       }
       const text = row(name)?.querySelector("[data-chatitive-text]");
       show(text, !chooses || text?.querySelector("input").value);
+      show(row(name), changes && field.value && (chooses || text));
     }
   };
 
