@@ -7,10 +7,10 @@ from django.contrib.admin import AdminSite
 from django.http import HttpResponse
 from django.urls import path
 
-from chatitive_django.admin import EventRuleAdmin, NotificationAdmin
-from chatitive_django.models import EventRule, Notification
+from chatitive_django.admin import BatchAdmin, EventRuleAdmin, NotificationAdmin
+from chatitive_django.models import EventRule, Notification, ResendBatch
 from tests.acceptance import gallery
-from tests.acceptance.test_browser import CUT_OFF, PHONE, Visit, chromium
+from tests.acceptance.test_browser import CUT_OFF, PHONE, Visit, chromium, let_a_minute_go_by
 from tests.desk.models import Lead
 from tests.factories import CustomerFactory, StaffFactory
 from tests.integration.test_rules import make
@@ -26,6 +26,7 @@ site = AdminSite("admin")
 site.site_header = site.site_title = "Support desk"
 site.register(EventRule, EventRuleAdmin)
 site.register(Notification, NotificationAdmin)
+site.register(ResendBatch, BatchAdmin)
 site.register(Lead, fields=["title", "stage"])
 urlpatterns = [
     path("admin/", site.urls),
@@ -169,6 +170,49 @@ def rules(served):
         each.stage = "won"
         each.save()
     return won, rule
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_rule_goes_live_for_the_records_that_are_there_already(
+    look, served, rules, chromium, outbox
+):
+    won, rule = rules
+    with Visit(chromium, f"backfill-{look}", **LOOKS[look]) as visit:
+        page = visit.page
+
+        def looks_right(name):
+            visit.picture(name, whole=True)
+            assert page.evaluate(CUT_OFF) == [], name
+
+        visit.log_in(f"{served}/admin/", "pam", "demo")
+        page.goto(f"{served}{RULES}{rule.pk}/change/")
+        visit.follow(page.get_by_role("button", name="Go live…", exact=True))
+        page.get_by_label("Send to the 3 that are in this state, too").check()
+        looks_right("go-live")
+        visit.press("Yes, make it live")
+        assert visit.says("2 Will be sent")
+        assert visit.says("1 The record has no phone number now")
+        page.get_by_text("Which ones").first.click()
+        assert visit.says(f"Lead {won.pk}")
+        looks_right("which")
+        page.get_by_label("Reason").fill("They signed before we had this rule")
+        page.get_by_label("Pace").select_option("300 a minute")
+        visit.press("Yes, make it live and send")
+        assert visit.says("Until then nothing is sent")
+        assert page.get_by_role("button", name="Undo").is_visible()
+        looks_right("waiting")
+        let_a_minute_go_by()
+        with page.expect_navigation():  # by itself
+            pass
+        assert visit.says("2 of 2 gone through")
+        looks_right("report")
+        page.goto(f"{served}/admin/chatitive_django/resendbatch/")
+        looks_right("batches")
+        page.goto(f"{served}{RULES}{rule.pk}/change/")
+        looks_right("live")
+        assert visit.complaints == []
+    sent = [each.payload["lead"]["title"] for each in outbox if each.event_name == "ThankYou"]
+    assert sent == ["A new roof", "A third roof"]
 
 
 @pytest.mark.parametrize("look", LOOKS)
