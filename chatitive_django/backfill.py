@@ -59,6 +59,10 @@ class Backfill:
         """The keys of the records that are in the state, lowest first."""
         return list(self._in_state().order_by("pk").values_list("pk", flat=True)[:limit])
 
+    def texts(self, limit: int) -> list[str]:
+        """The same as the log names them."""
+        return [key_text(self.declared.owner, key)[:255] for key in self.keys(limit)]
+
     def count(self, limit: int) -> int:
         """How many records are in the state; no more than the limit are counted."""
         return self._in_state()[:limit].count()

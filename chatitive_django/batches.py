@@ -178,8 +178,8 @@ def confirm(batch: ResendBatch, *, sorts: Collection[str], reason: str, pace: in
                 reason=reason,
                 pace=pace,
                 total=total,
-                rule_version=_live_version(batch),
                 starts_at=DatabaseNow(UNDO),
+                **(_confirmed_with_rule(batch) if batch.is_backfill else {}),
             )
         )
         if not confirmed:
@@ -188,15 +188,18 @@ def confirm(batch: ResendBatch, *, sorts: Collection[str], reason: str, pace: in
     batch.refresh_from_db()
 
 
-def _live_version(batch: ResendBatch) -> int | None:
-    """The version of the rule that went live, by which its backfill goes."""
-    if not batch.is_backfill:
-        return None
-    rules = EventRule.objects.using(log_alias()).filter(pk=batch.rule_id, mode=EventRule.Mode.LIVE)
-    version: int | None = rules.values_list("version", flat=True).first()
-    if version is None:
+def _confirmed_with_rule(batch: ResendBatch) -> dict[str, Any]:
+    """What a backfill keeps of its rule as it went live, and how many records came too late.
+
+    They came into the state after the rows were frozen and before the rule was live.
+    """
+    rule = EventRule.objects.using(log_alias()).filter(pk=batch.rule_id).first()
+    found = backfill_of(rule) if rule is not None and rule.mode == EventRule.Mode.LIVE else None
+    if rule is None or found is None:
         raise NotPossible(_("The rule isn't live, so there is nothing to backfill."))
-    return version
+    frozen = set(_rows_of(batch).values_list("source_id", flat=True))
+    late = set(found.texts(AT_MOST + 1)) - frozen
+    return {"rule_version": rule.version, "selection": {**batch.selection, "late": len(late)}}
 
 
 def cancel(batch: ResendBatch, *, user_id: Any) -> None:

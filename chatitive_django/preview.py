@@ -95,6 +95,11 @@ class Preview:
     def verdict(self) -> Verdict:
         if all(state.holds is False for state in self.states):
             return Verdict.WAITS
+        return self.verdict_in_state
+
+    @property
+    def verdict_in_state(self) -> Verdict:
+        """What would come of it if the record were in the state, as it is otherwise."""
         if any(check.problem for check in self.conditions):
             return Verdict.INVALID
         if not all(check.holds for check in self.conditions):
@@ -125,7 +130,8 @@ def preview(declared: Declared, instance: Model) -> Preview:
 def latest(declared: Declared) -> Model | None:
     """The latest record for which the event would be sent, or one that comes near to it.
 
-    That is one in the right state, else any; `None` where there is no record.
+    That is one in the right state, else one for which the conditions hold, else any; `None` where
+    there is no record.
     """
     rows: QuerySet[Model] = QuerySet(model=declared.model, using=log_alias())
     with _nothing_written():
@@ -133,9 +139,8 @@ def latest(declared: Declared) -> Model | None:
         if not found:
             return None
         fitting = [row for row in found if _is_in_state(declared, row)] or _in_state(declared, rows)
-        return next((row for row in fitting if _conditions_hold(declared, row)), None) or next(
-            iter([*fitting, *found])
-        )
+        near = fitting or found
+        return next((row for row in near if _conditions_hold(declared, row)), near[0])
 
 
 def record(declared: Declared, key: str) -> Model | None:

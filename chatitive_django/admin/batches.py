@@ -201,6 +201,15 @@ def _facts(batch: ResendBatch, told: batches.Report) -> list[tuple[str, Any]]:
     ]
     times = {_("Started"): batch.started_at, _("Ended"): batch.finished_at}
     facts += [(label, moment(when)) for label, when in times.items() if when is not None]
+    if late := batch.selection.get("late"):
+        text = ngettext(
+            "%(count)s record came into the state after the rows were frozen and before the rule "
+            "was live: it got nothing.",
+            "%(count)s records came into the state after the rows were frozen and before the rule "
+            "was live: they got nothing.",
+            late,
+        )
+        facts.append((_("Too late"), text % {"count": late}))
     if batch.cancelled_by is not None:
         facts.append((_("Cancelled by"), batch.cancelled_by))
     return facts

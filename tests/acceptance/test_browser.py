@@ -141,6 +141,7 @@ def demo(tmp_path):
                     break
             facts = dict(re.findall(r"^   (\w+) +(\S.*)$", "".join(told), re.MULTILINE))
             assert {"admin", "log", "inbox", "login"} <= set(facts), "".join(told)
+            too_late.cancel()
             yield facts
         finally:
             too_late.cancel()

@@ -10,12 +10,19 @@ from django.urls import path
 from chatitive_django.admin import BatchAdmin, EventRuleAdmin, NotificationAdmin
 from chatitive_django.models import EventRule, Notification, ResendBatch
 from tests.acceptance import gallery
-from tests.acceptance.test_browser import CUT_OFF, PHONE, Visit, chromium, let_a_minute_go_by
+from tests.acceptance.test_browser import (
+    CUT_OFF,
+    PHONE,
+    Visit,
+    chromium,
+    demo,
+    let_a_minute_go_by,
+)
 from tests.desk.models import Lead
 from tests.factories import CustomerFactory, StaffFactory
 from tests.integration.test_rules import make
 
-__all__ = ["chromium"]
+__all__ = ["chromium", "demo"]
 
 pytestmark = pytest.mark.browser
 
@@ -144,6 +151,80 @@ def test_who_does_not_program_makes_a_rule_tries_it_watches_it_and_makes_it_live
         assert visit.complaints == []
     (sent,) = outbox
     assert (sent.event_name, sent.phone_number) == ("ThankYou", "206-555-0149")
+
+
+def test_in_the_example_project_the_story_of_a_rule_ends_in_the_inbox(demo, chromium):
+    rules, tickets = (demo["admin"] + path for path in ("chatitive_django/", "helpdesk/ticket/"))
+    with Visit(chromium, "rule-inbox") as visit:
+        page = visit.page
+
+        def fails(title):
+            page.goto(tickets)
+            visit.follow(page.get_by_role("link", name=title))
+            page.get_by_label("Status").select_option("Failed")
+            visit.press("Save")
+
+        def texts_of(name):
+            page.goto(demo["inbox"])
+            visit.follow(page.get_by_role("link", name=name))
+            return page.locator(".bubble").all_inner_texts()
+
+        visit.log_in(demo["admin"], *demo["login"].split(", password "))
+        page.goto(f"{rules}eventrule/add/?name=We+are+on+it&model=helpdesk.ticket")
+        page.get_by_label("Field:", exact=True).select_option("Status")
+        page.get_by_role("group", name="To: status").get_by_label("Failed").check()
+        page.get_by_label("Event:", exact=True).fill("TicketReceived")
+        page.get_by_label("Phone number:").select_option("customer.phone")
+        for n, (key, path_or_constant) in enumerate(
+            {
+                "ticket_title": "title",
+                "cs_agent_name": "agent.name",
+                "desk": "Example Support",
+            }.items()
+        ):
+            if n:
+                page.locator("#payload-group .add-row a").click()
+            page.locator(f"#id_payload-{n}-key").fill(key)
+            if key == "desk":
+                page.locator(f"#id_payload-{n}-constant").fill(path_or_constant)
+            else:
+                page.locator(f"#id_payload-{n}-path").select_option(path_or_constant)
+        page.locator("#id_payload-1-fallback").fill("one of us")
+        page.get_by_role("button", name="Preview").click()
+        frame = page.frame_locator("iframe[name=chatitive-preview]")
+        frame.get_by_text('"desk": "Example Support"').wait_for()
+        visit.picture("preview", whole=True)
+        visit.press("Save and continue editing")
+        assert visit.says("It sends nothing")
+        rule = page.url
+
+        fails("I can't log in since the update")
+        page.goto(rule)
+        visit.follow(page.get_by_role("button", name="Go live…", exact=True))
+        assert visit.says("I can't log in since the update")
+        page.get_by_label("Send to the 1 that is in this state, too").check()
+        visit.picture("go-live", whole=True)
+        visit.press("Yes, make it live")
+        visit.press("Yes, make it live and send")
+        backfill = page.url
+
+        fails("How do I export my contacts?")
+        page.goto(demo["log"])
+        visit.loads_until("accepted")
+        (text,) = (text for text in texts_of("Carla") if "one of us at Example Support" in text)
+        assert "“How do I export my contacts?” soon" in text
+        visit.picture("inbox", whole=True)
+        page.goto(demo["inbox"])
+        assert page.get_by_role("link", name="Ben").count() == 0
+
+        page.goto(backfill)
+        page.get_by_text("All of it was gone through.").wait_for(timeout=120_000)
+        visit.loads_until("Accepted since\n1")
+        visit.picture("backfill", whole=True)
+        (text,) = (text for text in texts_of("Ben") if "Quentin at Example Support" in text)
+        visit.picture("backfilled", whole=True)
+        page.goto(demo["log"])
+        visit.picture("log", whole=True)
 
 
 LOOKS = {

@@ -248,6 +248,14 @@ def test_a_rule_that_someone_changed_in_between_is_not_made_live(client_of_pam, 
     assert ResendBatch.objects.get().state == State.DRAFT
 
 
+def test_the_batch_tells_how_many_came_too_late(client_of_pam, rule):
+    leads()
+    url = asked(client_of_pam, rule)
+    leads(2)
+    text = words(text_of(client_of_pam.get(client_of_pam.post(url, FORM).url)))
+    assert "Too late 2 records came into the state after the rows were frozen" in text
+
+
 def test_two_people_make_it_live_and_send_once(client_of_pam, rule):
     leads()
     colleague = logged_in(StaffFactory(may=MAY))

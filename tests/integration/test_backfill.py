@@ -225,6 +225,23 @@ def test_too_many_and_none_are_refused_in_words(boss, monkeypatch):
         batches.draft_backfill(rule, user_id=boss.pk)
 
 
+def test_records_that_come_too_late_for_the_backfill_and_too_early_for_the_rule_are_counted(boss):
+    leads()
+    rule = watching()
+    batch = batches.draft_backfill(rule, user_id=boss.pk)
+    leads(2)
+    rule.mode = EventRule.Mode.LIVE
+    rule.save()
+    batches.confirm(batch, sorts=[Sort.FRESH], reason="why", pace=60)
+    assert (batch.total, batch.selection["late"]) == (1, 2)
+    later(batch, seconds=61)
+    batches.advance()
+    assert Notification.objects.count() == 1
+    rule.mode = EventRule.Mode.WATCH
+    rule.save()
+    assert batches.draft_backfill(rule, user_id=boss.pk).sorted == {"told": 1, "fresh": 2}
+
+
 def test_a_backfill_of_a_rule_that_is_not_live_is_not_confirmed(boss):
     leads()
     rule = watching()

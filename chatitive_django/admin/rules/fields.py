@@ -35,9 +35,15 @@ class Picked:
         return cls(frozenset((name, str(value)) for value in known), shown_list(rest, field))
 
     def values(self, field: AnyField | None) -> list[Any]:
-        """What a rule keeps, in the order of the field's choices."""
+        """What a rule keeps, in the order of the field's choices.
+
+        What was ticked and is no choice any more is kept as it is, for the rule to refuse: left out
+        it might make the rule one that any value fires.
+        """
         name = field.name if field is not None else ""
-        found = [value for value, _label in choices_of(field) if (name, str(value)) in self.ticked]
+        ticked = {text for each, text in self.ticked if each == name}
+        found = [value for value, _label in choices_of(field) if str(value) in ticked]
+        found += sorted(ticked - set(map(str, found)))
         found += [value for value in typed_list(self.text, field) if value not in found]
         return found
 

@@ -218,6 +218,9 @@ class RuleForm(_Offering, _RuleForm):
             self.fields[name] = SpanField(
                 label=self.fields[name].label, help_text=HELP[name], required=False
             )
+        self.choose("once", [("", _("always")), *EventRule.Once.choices], "")
+        by_default = _("as the settings of the project say")
+        self.choose("on_ambiguous", [("", by_default), *EventRule.OnAmbiguous.choices], "")
         self.fields["event_name"].widget = SuggestedInput(event_names())
         self.fields["seen_lately"].widget = SeenTable(type(self).transitions)
 
@@ -355,4 +358,6 @@ class PayloadForm(_Offering, _PayloadForm):
         super().clean()
         for name in ("constant", "fallback"):
             self.cleaned_data[name] = any_json(self.cleaned_data.get(name) or "")
+        if not self.cleaned_data.get("path") and self.cleaned_data["constant"] is None:
+            self.add_error("path", _("Choose a path, or give a constant."))
         return self.cleaned_data

@@ -128,7 +128,7 @@ def seen(found: Preview, *, whole: bool) -> dict[str, Any]:
     return {
         "badge": verdict_badge(found.verdict),
         "tone": TONES[found.verdict],
-        "verdict": _verdict(found),
+        "verdict": _verdict(found, found.verdict),
         "record": f"{name_of(found.declared.model)} {found.instance.pk}: {found.instance}",
         "checks": [
             (check_badge(check), check.text, check.problem, check.actual if whole else "")
@@ -156,12 +156,15 @@ TONES = {
 }
 
 
-def _verdict(found: Preview) -> str:
-    match found.verdict:
+def _verdict(found: Preview, verdict: Verdict) -> str:
+    match verdict:
         case Verdict.SENDS:
             return _("If it happened to this record now, this message would be sent.")
-        case Verdict.WAITS:
+        case Verdict.WAITS if found.verdict_in_state == Verdict.SENDS:
             return _("This record isn't in that state. Once it gets there, this would be sent:")
+        case Verdict.WAITS:
+            told = _verdict(found, found.verdict_in_state)
+            return _("This record isn't in that state. %(otherwise)s") % {"otherwise": told}
         case Verdict.CONDITION_FAILS:
             return _("Nothing would be sent for this record: a condition doesn't hold.")
         case Verdict.HELD_BACK:
