@@ -610,11 +610,43 @@ def test_history_tells_the_sentence_before_and_after(staff):
     )
 
 
-def test_history_names_the_rows_that_a_sentence_does_not_tell(staff):
-    rule, client = make("Won", event_name="LeadWon", payload={"a": {"path": "title"}}), staff()
-    client.post(f"{URL}{rule.pk}/change/", stored_form(rule, **{"payload-0-key": "b"}))
-    assert "payload" in LogEntry.objects.get().get_change_message()
-    assert rule.payload.get().key == "b"
+def test_history_tells_what_a_sentence_leaves_out_before_and_after(staff):
+    payload = {"a": {"path": "title"}, "b": {"path": "agent.name", "fallback": "one of us"}}
+    rule, client = make("Won", event_name="LeadWon", payload=payload, mode="watch"), staff()
+    changes = {
+        "payload-0-key": "c",
+        "payload-1-path": "customer.name",
+        "allow_new": "on",
+        "once": "record",
+        "cooldown_0": "2",
+    }
+    client.post(f"{URL}{rule.pk}/change/", stored_form(rule, **changes))
+    assert LogEntry.objects.get().get_change_message() == (
+        "Allow new: “no” became “yes”. "
+        "Once: “nothing” became “once a record”. "
+        "Least time between two for a person: “nothing” became “2:00:00”. "
+        "Payload “a” was taken out: “title”. "
+        "Payload “b”: “agent.name, or else one of us” became “customer.name, or else one of us”. "
+        "Payload “c” was added: “title”."
+    )
+
+
+def test_history_makes_up_no_change(staff):
+    rule, client = make("Won", event_name="LeadWon", mode="watch"), staff()
+    client.post(f"{URL}{rule.pk}/change/", stored_form(rule))
+    assert LogEntry.objects.get().get_change_message() == "No fields changed."
+
+
+@pytest.mark.parametrize(
+    ("conditions", "said"),
+    [
+        ([("title", "equals", "A big one")], "Once it gets there, this would be sent"),
+        ([("title", "equals", "Small")], "isn't in that state. Nothing would be sent for this"),
+    ],
+)
+def test_a_preview_of_a_record_in_another_state_tells_what_else_stops_it(conditions, said, staff):
+    Lead.objects.create(customer=CustomerFactory())
+    assert said in words(preview(staff(), form(conditions=conditions)).content.decode())
 
 
 def test_a_rule_is_deleted_and_what_it_recorded_stays(staff):

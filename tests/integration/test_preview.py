@@ -44,6 +44,11 @@ def test_a_record_in_another_state_says_what_it_holds_instead():
     assert [each.actual for each in seen.states] == ["Open"]
 
 
+def test_where_no_record_is_in_the_state_the_latest_that_meets_the_conditions_is_taken():
+    fitting, _newer = TicketFactory(title="Fire"), TicketFactory()
+    assert latest(event(only_if=If("title", "equals", "Fire"))) == fitting
+
+
 def test_each_condition_tells_its_actual_value_even_after_one_that_failed():
     ticket = solved(title="Fire", agent=None)
     rows = [If("title", "equals", "Flood"), If("agent.name", "is_empty")]

@@ -149,6 +149,13 @@ class SpanField(forms.MultiValueField):
         )
         super().__init__(fields, widget=SpanInput(), require_all_fields=False, **kwargs)
 
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """A unit without a number is nothing."""
+        try:
+            return bool(initial != self.clean(data))
+        except forms.ValidationError:
+            return True
+
     def compress(self, data_list: list[Any]) -> timedelta | None:
         number, unit = data_list or (None, "")
         if number is None:

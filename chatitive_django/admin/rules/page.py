@@ -27,6 +27,7 @@ from .forms import (
     RuleForm,
     condition_text,
 )
+from .history import SENTENCE, difference, told
 from .listing import Listing
 from .modes import Modes
 from .previews import VIEW_PAYLOAD, Previews
@@ -245,7 +246,7 @@ class EventRuleAdmin(Modes, Previews, Listing):
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
         if change:
-            form.before = EventRule.objects.get(pk=form.instance.pk).sentence()
+            form.before = told(EventRule.objects.get(pk=form.instance.pk))
         return super().save_form(request, form, change)
 
     def save_model(self, request: HttpRequest, obj: EventRule, form: Any, change: bool) -> None:
@@ -258,13 +259,12 @@ class EventRuleAdmin(Modes, Previews, Listing):
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> Any:
-        """The rule as a sentence before and after, where that tells what was changed."""
-        after = EventRule.objects.get(pk=form.instance.pk).sentence()
+        """The rule as a sentence; of a change, before and after."""
+        after = told(EventRule.objects.get(pk=form.instance.pk))
         if add:
-            return after
-        if form.before != after:
-            return _("“%(before)s” became “%(after)s”") % {"before": form.before, "after": after}
-        return super().construct_change_message(request, form, formsets, add)
+            return after[SENTENCE]
+        changed = difference(form.before, after)
+        return changed or super().construct_change_message(request, form, formsets, add)
 
     def render_change_form(
         self,
