@@ -57,7 +57,7 @@ class Backfill:
 
     def keys(self, limit: int) -> list[Any]:
         """The keys of the records that are in the state, lowest first."""
-        return list(self._in_state().order_by("pk").values_list("pk", flat=True)[:limit])
+        return list(self._in_state()[:limit])
 
     def texts(self, limit: int) -> list[str]:
         """The same as the log names them."""
@@ -108,7 +108,7 @@ class Backfill:
         """What each record makes as it is stored now, with its key as the log names it."""
         owner = self.declared.owner
         texts = {key: key_text(owner, key)[:255] for key in keys}
-        visible = list(self._manager().filter(pk__in=list(keys)).values_list("pk", flat=True))
+        visible = list(_keys(self._manager().filter(pk__in=list(keys))))
         records = records_of(self.declared, visible)
         told = self._told(texts.values())
         return [
@@ -162,12 +162,12 @@ class Backfill:
         )
         return set(rows.values_list("source_id", flat=True))
 
-    def _in_state(self) -> QuerySet[Model]:
+    def _in_state(self) -> QuerySet[Model, Any]:
         name, to = self.watched.field.name, self.watched.trigger.to
         asked = Q(**{f"{name}__in": [value for value in to if value is not None]})
         if None in to:
             asked |= Q(**{f"{name}__isnull": True})
-        return self._manager().filter(asked)
+        return _keys(self._manager().filter(asked))
 
     def _manager(self) -> QuerySet[Model]:
         """The records as the project's own manager has them: what it hides is sent nothing."""
@@ -176,14 +176,21 @@ class Backfill:
     def _held(self, keys: Collection[Any]) -> set[Any]:
         """The records that nobody else holds, under the lock that their own write takes."""
         using = log_alias()
-        rows = locked(rows_of(self.declared.model, list(keys), using), using, waits=False)
-        return {pk for pk, _value in rows.values_list("pk", self.watched.attname)}
+        rows = rows_of(self.declared.model, list(keys), using).order_by("pk")
+        held = locked(rows, using, waits=False).values_list("pk", self.watched.attname)
+        return {pk for pk, _value in held}
 
     def _existing(self, keys: Collection[Any]) -> set[Any]:
         if not keys:
             return set()
-        rows = rows_of(self.declared.model, list(keys), log_alias())
-        return set(rows.values_list("pk", flat=True))
+        return set(_keys(rows_of(self.declared.model, list(keys), log_alias())))
+
+
+def _keys(rows: QuerySet[Model]) -> QuerySet[Model, Any]:
+    """The keys of rows, each once though a manager may join, whatever the order of their model."""
+    keys = rows.order_by("pk").values_list("pk", flat=True)
+    # Of a key of several columns Django's `distinct()` gives the first alone.
+    return keys if len(rows.model._meta.pk_fields) > 1 else keys.distinct()
 
 
 def backfill_of(rule: EventRule) -> Backfill | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
 from .. import backfill, batches
-from ..models import BatchRow, Notification, ResendBatch, log_alias
+from ..models import BatchRow, EventRule, Notification, ResendBatch, log_alias
 from ..reasons import sentence
 from ..resend import NotPossible
 from .acts import RESEND
@@ -35,6 +36,7 @@ else:  # Django's own classes take no type arguments when they run
 State = ResendBatch.State
 
 VIEW = "chatitive_django.view_notification"
+VIEW_RULE = "chatitive_django.view_eventrule"
 COMPARED = {"gte": "≥", "gt": ">", "lte": "≤", "lt": "<"}
 
 
@@ -122,12 +124,21 @@ class BatchAdmin(_BatchAdmin):
             "report": told,
             "done": batch.total - told.left,
             "skipped": [(_skipped(code), count) for code, count in sorted(told.skipped.items())],
-            "facts": _facts(batch, told),
+            "facts": [*_facts(batch, told), *self._rule(request, batch)],
             "under_way": under_way,
             "may_cancel": under_way and self.may_cancel(request, batch),
             "can_undo": batch.state == State.WAITING,
         }
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def _rule(self, request: HttpRequest, batch: ResendBatch) -> Iterator[tuple[str, str]]:
+        """The way to the rule of a backfill, where it can be turned off."""
+        may_see = request.user.has_perm(VIEW_RULE) and self.admin_site.is_registered(EventRule)
+        rule = EventRule.objects.using(log_alias()).filter(pk=batch.rule_id).first()
+        if rule is not None and may_see:
+            name = "admin:chatitive_django_eventrule_change"
+            url = reverse(name, args=[rule.pk], current_app=self.admin_site.name)
+            yield _("Rule"), format_html('<a href="{}">{}</a>', url, rule.name)
 
     @method_decorator(require_POST)
     def cancel_view(self, request: HttpRequest, batch_id: int) -> HttpResponse:
@@ -236,8 +247,12 @@ def _headline(batch: ResendBatch) -> str:
     if batch.state == State.DONE:
         return _("All of it was gone through.")
     if not batch.queued:
-        return _("It was undone: nothing of it was sent.")
-    return _("It was cancelled. What had been queued before is sent.")
+        told = _("It was undone: nothing of it was sent.")
+    else:
+        told = _("It was cancelled. What had been queued before is sent.")
+    if batch.is_backfill:
+        told += " " + _("Its rule is as it was: it may be live.")
+    return told
 
 
 def _skipped(code: str) -> str:

@@ -342,6 +342,15 @@ def test_a_backfill_of_a_rule_that_was_deleted_still_has_its_page(client_of_pam,
     assert Lead.objects.exists()
 
 
+def test_the_batch_leads_to_its_rule_for_those_who_may_see_rules(client_of_pam, rule):
+    leads()
+    client_of_pam.post(asked(client_of_pam, rule), FORM)
+    page = f"{BATCHES}{ResendBatch.objects.get().pk}/change/"
+    link = f'<a href="{URL}{rule.pk}/change/">Cheer</a>'
+    assert link in text_of(client_of_pam.get(page))
+    assert link not in text_of(logged_in(StaffFactory()).get(page))
+
+
 def test_it_is_undone_within_the_minute_while_the_rule_stays_live(client_of_pam, rule):
     leads()
     client_of_pam.post(asked(client_of_pam, rule), FORM)

@@ -11,12 +11,12 @@ from django.utils import timezone
 
 from chatitive_django import backfill, batches, registry
 from chatitive_django.apps import watch
-from chatitive_django.backfill import backfill_of
+from chatitive_django.backfill import Backfill, backfill_of
 from chatitive_django.explain import Reader, explain
 from chatitive_django.models import BatchRow, EventRule, Notification, ResendBatch
 from chatitive_django.resend import NotPossible, resend, version
 from chatitive_django.testing import deliver
-from tests.desk.models import Clerk, Lead
+from tests.desk.models import Clerk, Lead, Tag
 from tests.factories import CustomerFactory, StaffFactory
 from tests.fields_app.models import ByPair, ByUUID, Removable
 from tests.integration.test_batches import later
@@ -209,6 +209,17 @@ def test_the_number_of_queries_to_sort_does_not_grow_with_the_records(
     leads(40)
     with django_assert_max_num_queries(len(few)):
         batches.draft_backfill(rule, user_id=boss.pk)
+
+
+def test_the_order_of_a_model_and_a_manager_that_joins_do_no_harm(boss, monkeypatch):
+    monkeypatch.setattr(Lead._meta, "ordering", ["agent__name"])
+    (lead,) = leads()
+    lead.tags.add(Tag.objects.create(), Tag.objects.create())
+    joined = Lead.objects.filter(tags__isnull=False)
+    monkeypatch.setattr(Backfill, "_manager", lambda self: joined)
+    batch = begun(watching(), boss)
+    assert (batch.total, backfill_of(EventRule.objects.get()).count(10)) == (1, 1)
+    assert batches.advance() == 1
 
 
 def test_too_many_and_none_are_refused_in_words(boss, monkeypatch):
