@@ -193,7 +193,7 @@ class ChannelAdmin(_ChannelAdmin):
         return self._back()
 
     def _batches(self) -> list[tuple[ResendBatch, str, str]]:
-        """The bulk resends that are under way, as far as this admin has a page for them."""
+        """The bulk sends that are under way, as far as this admin has a page for them."""
         if not self.admin_site.is_registered(ResendBatch):
             return []
         under_way = ResendBatch.objects.using(log_alias()).filter(state__in=ResendBatch.UNDER_WAY)

@@ -91,8 +91,8 @@ def _resend(
         left_out = bool(ids) and total < len(ids)
         if dry_run:
             out.write("Nothing was done.")
-        elif total == 1 and len(found) == 1:
-            queued = resend(found[0].notification, seen=found[0].seen, user_id=None)
+        elif total == 1 and len(found) == 1 and (one := found[0].notification) is not None:
+            queued = resend(one, seen=found[0].seen, user_id=None)
             held_back = queued.status != Status.PENDING
             told = f"is {queued.status}: {queued.reason_sentence}" if held_back else "is queued."
             out.write(f"Notification {queued.pk} {told}")
