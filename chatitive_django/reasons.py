@@ -58,6 +58,7 @@ SENTENCES: dict[str, Promise] = {
     "too_late": _("It wasn't accepted before its time was over."),
     "cancelled_by_staff": _("A member of staff cancelled it."),
     "discarded_by_staff": _("It waited in a paused channel, and a member of staff discarded it."),
+    "replaced": _("A member of staff sent a message built anew in its place."),
     "scrubbed": _("Its subscriber was taken out of the log before it was sent."),
     "resent_by_staff": _("A member of staff asked to send it again."),
 }
