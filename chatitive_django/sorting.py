@@ -27,6 +27,20 @@ class _Known:
     today: Mapping[int, Today]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sorted:
+    """What a resend would do to one row.
+
+    `today` is what its record would say now, `later` the id of the last notification of the same
+    event and record that was accepted after it.
+    """
+
+    sort: Sort
+    seen: str
+    today: Today | None
+    later: int | None
+
+
 def sort(rows: Sequence[Notification]) -> Iterator[BatchRow]:
     """Each row with what a resend would do to it and the state in which it was seen, not saved.
 
@@ -39,6 +53,17 @@ def sort(rows: Sequence[Notification]) -> Iterator[BatchRow]:
             sort=_sort(row, known),
             seen=version_with(row, known.resends.get(row.pk, 0)),
         )
+
+
+def sort_one(row: Notification) -> Sorted:
+    """The same for one row, with what stands behind it."""
+    known = _known([row])
+    return Sorted(
+        sort=_sort(row, known),
+        seen=version_with(row, known.resends.get(row.pk, 0)),
+        today=known.today.get(row.pk),
+        later=known.last_accepted.get(_about(row)),
+    )
 
 
 def _sort(row: Notification, known: _Known) -> Sort:

@@ -1,120 +1,114 @@
-"""The page of one notification."""
+"""The page of one notification: what happened, what it means, and what may be done about it."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from ..models import Notification
+from ..models import Attempt, Channel, Notification, log_alias
 from . import wording
-from .acts import Acts, is_failed
-from .attempts import AttemptInline
+from .acts import is_failed
 from .badges import TONES, status_badge
-from .columns import Column
 from .explain import Explains
-from .moments import moment
+from .facts import Facts
+from .kin import kin_urls
+from .meanings import BEHIND, STOPPED, Act, Meaning, meaning
+from .subjects import record_url, sees_all
+from .tools import curl, summary
+from .trail import trail
 
 Status = Notification.Status
 
-VIEW_PAYLOAD = "chatitive_django.view_payload"
 
+class Detail(Explains, Facts):
+    """A sentence and a box on top, the facts, every step that was taken, and tools."""
 
-class Detail(Explains, Acts):
-    """What happened to one notification, what it means, and what may be done about it."""
-
-    inlines = (AttemptInline,)
     change_form_template = "admin/chatitive_django/notification/change_form.html"
-
-    def get_fieldsets(self, request: HttpRequest, obj: Notification | None = None) -> Any:
-        what = [
-            "event_name",
-            Column(request, self.recipient, _("to")),
-            Column(request, self.about_now, _("about")),
-            Column(request, self.why_it_fired, _("why it fired")),
-        ]
-        times = ["recorded"]
-        if obj is not None and obj.status == Status.PENDING:
-            times += ["next_try", "expires"]
-        elif obj is not None and obj.status != Status.SENDING:
-            times += ["finished"]
-        payload = "payload_json" if request.user.has_perm(VIEW_PAYLOAD) else "payload_hidden"
-        identity = ["public_id", "channel", "event_key", "origin"]
-        if obj is not None and obj.requested_by_id:
-            identity.append("requested_by")
-        return [
-            (None, {"fields": [*what, *times]}),
-            (_("Message"), {"fields": [payload, "consent"]}),
-            (_("Identity"), {"fields": identity, "classes": ["collapse"]}),
-        ]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return [
-            name for _label, part in self.get_fieldsets(request, obj) for name in part["fields"]
-        ]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         row: Notification = context["original"]
+        attempts = list(
+            Attempt.objects.using(log_alias()).filter(notification=row).select_related("actor")
+        )
+        whole = sees_all(request)
+        earlier = _earlier(row)
+        means = _held_up(row, earlier) or meaning(row)
         may_resend = self.may_resend(request, row)
         about = (row.source_model, row.source_id)
         context |= {
+            **kin_urls(self.admin_site, row),
             "explain_url": self.explain_url(*about) if all(about) else "",
             "badge": status_badge(row),
             "tone": TONES[row.status],
             "headline": wording.headline(row),
-            "advice": wording.advice(row),
-            "may_resend": may_resend,
+            "meaning": means,
+            "earlier": earlier,
+            "buttons": self._buttons(request, row, means.act),
             "must_ask": is_failed(row) and not may_resend,
-            "may_cancel": self.may_cancel(request, row),
             "resends": row.resends.order_by("id"),
-            "next_try": self.next_try(row) if row.status == Status.PENDING else "",
+            "steps": trail(row, attempts, whole=whole),
+            "summary": summary(row, attempts),
+            "curl": curl(row) if whole else "",
         }
         return super().render_change_form(request, context, *args, **kwargs)
 
-    @admin.display(description=gettext_lazy("next try"))
-    def next_try(self, row: Notification) -> str:
-        return moment(row.available_at)
+    def _buttons(self, request: HttpRequest, row: Notification, first: Act) -> list[dict[str, Any]]:
+        """What this person may do, the act that does first."""
+        may = {
+            Act.RESEND: (
+                _("Resend…"),
+                self.may_resend(request, row) and self.act_url("resend", row),
+            ),
+            Act.CANCEL: (
+                _("Cancel…"),
+                self.may_cancel(request, row) and self.act_url("cancel", row),
+            ),
+        }
+        also = {
+            Act.RECORD: (_("Open the record"), record_url(request, self.admin_site, row)),
+            Act.CHANNELS: (_("Look at the channels"), self._channels_url(request)),
+            Act.RELOAD: (_("Load again"), request.get_full_path()),
+            Act.EXPLAIN: (
+                _("Why didn't it fire?"),
+                row.source_model and self.explain_url(row.source_model, row.source_id),
+            ),
+        }
+        shown = {first: (may | also)[first], **may}
+        return [
+            {"label": label, "url": url, "first": act is first and row.status != Status.ACCEPTED}
+            for act, (label, url) in shown.items()
+            if url
+        ]
 
-    @admin.display(description=gettext_lazy("given up after"))
-    def expires(self, row: Notification) -> str:
-        return moment(row.expires_at)
+    def _channels_url(self, request: HttpRequest) -> str:
+        may_look = request.user.has_perm("chatitive_django.view_channel")
+        if not (may_look and self.admin_site.is_registered(Channel)):
+            return ""
+        return reverse(
+            "admin:chatitive_django_channel_changelist", current_app=self.admin_site.name
+        )
 
-    @admin.display(description=gettext_lazy("finished"))
-    def finished(self, row: Notification) -> str:
-        return moment(row.finished_at)
 
-    @admin.display(description=gettext_lazy("consent"))
-    def consent(self, row: Notification) -> str:
-        if row.subscribe_new:
-            return _("A number that is new to the channel is added as subscribed.")
-        if row.allow_new:
-            return _("A number that is new to the channel is added as unconfirmed.")
-        return _("A number that is new to the channel is ignored.")
+def _earlier(row: Notification) -> Notification | None:
+    """The one that a pending row waits behind."""
+    if row.status != Status.PENDING or row.order_key is None:
+        return None
+    waiting = Notification.objects.using(log_alias()).filter(
+        order_key=row.order_key, finished_at=None, pk__lt=row.pk
+    )
+    return waiting.order_by("pk").defer("payload", "why").first()
 
-    @admin.display(description=gettext_lazy("payload"))
-    def payload_json(self, row: Notification) -> SafeString:
-        text = json.dumps(row.payload, indent=2, ensure_ascii=False)
-        return format_html('<pre class="chatitive-text">{}</pre>', text)
 
-    @admin.display(description=gettext_lazy("payload"))
-    def payload_hidden(self, row: Notification) -> str:
-        return _("Only people with the permission to see payloads can see it.")
-
-    def why_it_fired(self, request: HttpRequest, row: Notification) -> str:
-        return wording.why_sentence(row, whole=request.user.has_perm(VIEW_PAYLOAD))
-
-    def about_now(self, request: HttpRequest, row: Notification) -> str:
-        """The record, and whether it is still there."""
-        raise NotImplementedError
-
-    def recipient(self, request: HttpRequest, row: Notification) -> str:
-        """Whom it is for, as far as this person may see it."""
-        raise NotImplementedError
+def _held_up(row: Notification, earlier: Notification | None) -> Meaning | None:
+    """What keeps a pending row waiting, where it isn't its own reason."""
+    if row.status != Status.PENDING:
+        return None
+    channels = Channel.objects.using(log_alias())
+    if channels.filter(alias=row.channel, stopped_at__isnull=False).exists():
+        return STOPPED
+    return BEHIND if earlier is not None else None

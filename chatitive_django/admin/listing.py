@@ -19,6 +19,7 @@ from .acts import RESEND, is_failed
 from .badges import noted, state
 from .columns import Column
 from .filters import ChannelFilter
+from .kin import SAME_PERSON, SAME_RECORD, SamePerson, SameRecord
 from .many import ManyActs
 from .moments import moment
 from .search import search
@@ -26,7 +27,7 @@ from .search import search
 if TYPE_CHECKING:
     from django.contrib.admin.options import _ListDisplayT
 
-FILTERED = {"status", "created_at", "channel", "origin"}
+FILTERED = {"status", "created_at", "channel", "origin", SAME_PERSON, SAME_RECORD}
 """What a list's address may name. By any other column, people could find out, letter by letter,
 the payloads and phone numbers that they may not see."""
 
@@ -44,7 +45,7 @@ class Listing(ManyActs):
     """The list, with what may be done to many of its rows."""
 
     list_display = ("recorded", "event_name")
-    list_filter = ("status", "created_at", ChannelFilter, "origin")
+    list_filter = ("status", "created_at", ChannelFilter, "origin", SamePerson, SameRecord)
     list_per_page = 50
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
