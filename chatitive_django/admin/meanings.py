@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Final
 
@@ -180,8 +180,11 @@ REASONS: Final[dict[str, Meaning]] = {
     "http_1xx": _doubtful(IN_DOUBT),
     "http_5xx": _doubtful(IN_DOUBT),
     # ended by time or by a person
-    "too_late": replace(
-        _ended(_("It could not be sent while it was news, so it was given up.")), mender=Mender.YOU
+    "too_late": Meaning(
+        _("It could not be sent while it was news, so it was given up."),
+        Mender.YOU,
+        _("If the customer should still hear, resend it."),
+        Act.RESEND,
     ),
     "cancelled_by_staff": _ended(_("Somebody decided that the customer shouldn't get it.")),
     "replaced": _ended(_("The message that was built anew is the one that counts.")),
