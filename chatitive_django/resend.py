@@ -135,8 +135,8 @@ def _held(notification: Notification, seen: str) -> Iterator[Notification]:
         become_writer(Notification, using)
         rows = Notification.objects.using(using).select_for_update()
         row = rows.filter(pk=notification.pk).first()
-        # Counted by a read that locks: under MariaDB's snapshots another doesn't see the resend
-        # that somebody committed while this transaction was open already.
+        # Counted by a read that locks: under REPEATABLE READ another doesn't see, on MariaDB, the
+        # resend that somebody committed while this transaction was open already.
         resends = rows.filter(resend_of=notification.pk).values_list("pk", flat=True)
         if row is None or version_with(row, len(resends)) != seen:
             raise _changed()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+from functools import partial
 from typing import Final
 
 from django.utils.functional import Promise
@@ -66,33 +67,13 @@ NOTHING_UNLESS: Final = _("Nothing, unless the customer should hear after all: t
 LOOK_AGAIN: Final = _("Load this page again in a moment.")
 
 
-def _waits(means: Promise) -> Meaning:
-    return Meaning(means, Mender.WAIT, WAIT, Act.CANCEL)
-
-
-def _settings(means: Promise) -> Meaning:
-    return Meaning(means, Mender.DEVELOPER, WAIT_FOR_MENDING, Act.CHANNELS)
-
-
-def _developer(means: Promise) -> Meaning:
-    return Meaning(means, Mender.DEVELOPER, RESEND_WHEN_MENDED, Act.RESEND)
-
-
-def _record(means: Promise) -> Meaning:
-    return Meaning(means, Mender.RECORD, MEND_THE_RECORD, Act.RECORD)
-
-
-def _doubtful(means: Promise) -> Meaning:
-    return Meaning(means, Mender.YOU, ASK_FIRST, Act.RESEND)
-
-
-def _ended(means: Promise) -> Meaning:
-    return Meaning(means, Mender.NOBODY, NOTHING_UNLESS, Act.RESEND)
-
-
-def _intended(means: Promise) -> Meaning:
-    return Meaning(means, Mender.NOBODY, NOTHING, Act.EXPLAIN)
-
+_waits = partial(Meaning, mender=Mender.WAIT, todo=WAIT, act=Act.CANCEL)
+_settings = partial(Meaning, mender=Mender.DEVELOPER, todo=WAIT_FOR_MENDING, act=Act.CHANNELS)
+_developer = partial(Meaning, mender=Mender.DEVELOPER, todo=RESEND_WHEN_MENDED, act=Act.RESEND)
+_record = partial(Meaning, mender=Mender.RECORD, todo=MEND_THE_RECORD, act=Act.RECORD)
+_doubtful = partial(Meaning, mender=Mender.YOU, todo=ASK_FIRST, act=Act.RESEND)
+_ended = partial(Meaning, mender=Mender.NOBODY, todo=NOTHING_UNLESS, act=Act.RESEND)
+_intended = partial(Meaning, mender=Mender.NOBODY, todo=NOTHING, act=Act.EXPLAIN)
 
 NOT_THERE: Final = _("Chatitive wasn't reached, so the customer has got nothing from this try.")
 TURNED_AWAY: Final = _("Chatitive was reached and didn't take the message.")
