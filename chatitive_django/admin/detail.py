@@ -22,6 +22,9 @@ from .trail import trail
 
 Status = Notification.Status
 
+MENDING = {Act.RESEND, Act.RECORD, Act.CHANNELS}
+"""The acts that stand out: to do the others is no advice."""
+
 
 class Detail(Explains, Facts):
     """A sentence and a box on top, the facts, every step that was taken, and tools."""
@@ -80,7 +83,11 @@ class Detail(Explains, Facts):
         }
         shown = {first: (may | also)[first], **may}
         return [
-            {"label": label, "url": url, "first": act is first and row.status != Status.ACCEPTED}
+            {
+                "label": label,
+                "url": url,
+                "first": act is first and act in MENDING and row.status != Status.ACCEPTED,
+            }
             for act, (label, url) in shown.items()
             if url
         ]

@@ -139,6 +139,8 @@ class Facts(Acts):
         """The payload, a line a value, and folded up the JSON as it is sent."""
         if not sees_all(request):
             return _("Only people with the permission to see payloads can see it.")
+        if not row.payload:
+            return _("It is empty.")
         text = json.dumps(row.payload, indent=2, ensure_ascii=False)
         return format_html(
             '<table class="chatitive-pairs"><thead><tr><th scope="col">{}</th>'
