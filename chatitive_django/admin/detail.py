@@ -81,13 +81,10 @@ class Detail(Explains, Facts):
                 row.source_model and self.explain_url(row.source_model, row.source_id),
             ),
         }
-        shown = {first: (may | also)[first], **may}
+        shown = {first: (may | also)[first]} | may
+        stands_out = first in MENDING and row.status != Status.ACCEPTED
         return [
-            {
-                "label": label,
-                "url": url,
-                "first": act is first and act in MENDING and row.status != Status.ACCEPTED,
-            }
+            {"label": label, "url": url, "first": act is first and stands_out}
             for act, (label, url) in shown.items()
             if url
         ]
