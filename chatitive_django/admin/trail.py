@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.options import get_content_type_for_model
+from django.db.models import Q
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from ..models import Attempt, Notification
+from ..models import Attempt, BatchRow, Notification, ResendBatch, log_alias
 from ..reasons import sentence
 from .badges import outcome_badge
 from .moments import duration, moment
@@ -19,6 +20,7 @@ from .moments import duration, moment
 Status = Notification.Status
 
 ACTS_SHOWN = 50
+BATCHES_SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +37,12 @@ class Step:
     due: bool = False
 
 
-def trail(row: Notification, attempts: Iterable[Attempt], *, whole: bool) -> list[Step]:
+def trail(row: Notification, attempts: Sequence[Attempt], *, whole: bool) -> list[Step]:
     """Every step, each with who asked for it; responses only for those who may see the `whole`."""
     tries = [_try(attempt, whole=whole) for attempt in attempts]
     known = [_recorded(row), *tries, *_acts(row)]
+    if any(attempt.actor_id for attempt in attempts) or row.requested_by_id:
+        known += _bulk(row)
     known.sort(key=lambda step: step.at or row.created_at)
     return [*known, *_end(row)]
 
@@ -85,6 +89,25 @@ def _acts(row: Notification) -> Iterator[Step]:
             when=moment(entry.action_time),
             what=str(entry.user),
             told=entry.get_change_message(),
+        )
+
+
+def _bulk(row: Notification) -> Iterator[Step]:
+    """The resends of many that it was part of, found by the index that begins with the batch."""
+    batches = ResendBatch.objects.using(log_alias()).exclude(state=ResendBatch.State.DRAFT)
+    known = {batch.pk: batch for batch in batches.select_related("made_by")[:BATCHES_SHOWN]}
+    parts = BatchRow.objects.using(log_alias()).filter(
+        Q(notification=row.pk) | Q(notification=row.resend_of_id, sent_as=row.pk),
+        batch__in=list(known),
+    )
+    for part in parts.exclude(result=""):
+        batch = known[part.batch_id]
+        yield Step(
+            at=batch.starts_at,
+            when=moment(batch.starts_at),
+            what=str(batch.made_by or "–"),
+            told=_("Bulk resend %(batch)s: %(reason)s")
+            % {"batch": batch, "reason": batch.reason or "–"},
         )
 
 

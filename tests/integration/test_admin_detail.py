@@ -14,10 +14,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from chatitive_django import Changed, Constant, Event
+from chatitive_django import Changed, Constant, Event, batches
 from chatitive_django.admin.meanings import REASONS
-from chatitive_django.models import Channel, Notification
+from chatitive_django.models import Channel, Notification, ResendBatch
 from chatitive_django.payloads import flat
+from chatitive_django.testing import deliver
 from tests.desk.models import Agent, Ticket
 from tests.factories import (
     AttemptFactory,
@@ -236,6 +237,24 @@ def test_what_people_did_is_among_the_steps_with_their_reason(boss, viewer, admi
     assert SCRIPT not in steps
 
 
+def test_the_bulk_resend_that_it_was_part_of_is_among_the_steps_with_its_reason(viewer):
+    clerk = StaffFactory()
+    row = NotificationFactory(status=Status.REJECTED)
+    accepted = NotificationFactory(status=Status.ACCEPTED)
+    other = NotificationFactory(status=Status.REJECTED)
+    batch = batches.draft(Notification.objects.exclude(pk=other.pk), selection={}, user_id=clerk.pk)
+    batches.confirm(batch, sorts=["fresh", "accepted"], reason="It was down", pace=60)
+    ResendBatch.objects.update(starts_at=timezone.now())
+    batches.advance()
+    deliver()
+    new = Notification.objects.get(resend_of=accepted)
+    for each in [row, new]:
+        steps = text_of(viewer.get(page(each))).partition('id="chatitive-steps"')[2]
+        assert f"<strong>{clerk}</strong>" in steps
+        assert f"Bulk resend #{batch.pk}: It was down" in steps
+    assert "Bulk resend" not in text_of(viewer.get(page(other))).partition("chatitive-steps")[2]
+
+
 # The tools.
 
 
@@ -338,8 +357,9 @@ def test_the_detail_asks_the_same_few_queries_however_much_has_happened(boss):
         return len(queries)
 
     row = sent_for(TicketFactory(), status=Status.ACCEPTED)
+    AttemptFactory(notification=row, actor=StaffFactory())
     few = cost(row)
-    for number in range(1, 6):
+    for number in range(2, 6):
         AttemptFactory(notification=row, number=number, actor=StaffFactory())
         sent_for(TicketFactory(), resend_of=row)
         LogEntry.objects.log_actions(

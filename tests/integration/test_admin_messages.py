@@ -41,7 +41,7 @@ class PersonAdmin(MessagesMixin, admin.ModelAdmin):
 
 @admin.register(Agent, site=site)
 class MistakenAdmin(MessagesMixin, admin.ModelAdmin):
-    chatitive_phone_number = "phnoe"
+    chatitive_phone_number = "name.phnoe"  # which no check can know
 
 
 bare = admin.AdminSite("bare")
@@ -113,7 +113,7 @@ def test_a_person_without_a_number_has_nobodys_messages(boss):
 def test_a_path_that_leads_nowhere_says_so_to_those_who_can_mend_it(boss):
     agent = Agent.objects.create(name="Pam")
     text = text_of(boss.get(messages_of(agent)))
-    assert "Agent has no &#x27;phnoe&#x27;" in text
+    assert "str has no &#x27;phnoe&#x27;" in text
 
 
 def test_the_form_that_the_admin_has_already_stays(boss):
