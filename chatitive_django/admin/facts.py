@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -95,6 +96,7 @@ class Facts(Acts):
         link = format_html('<a href="{}">{}</a>', url, told)
         return format_html("{}{}", link, noted(_("A rule that staff made")))
 
+    @admin.display(description=gettext_lazy("consent"))
     def consent(self, row: Notification) -> str:
         if row.subscribe_new:
             return _("A number that is new to the channel is added as subscribed.")
@@ -102,23 +104,19 @@ class Facts(Acts):
             return _("A number that is new to the channel is added as unconfirmed.")
         return _("A number that is new to the channel is ignored.")
 
-    consent.short_description = gettext_lazy("consent")  # type: ignore[attr-defined]
-
+    @admin.display(description=gettext_lazy("recorded"))
     def recorded(self, row: Notification) -> str:
         return moment(row.created_at)
 
-    recorded.short_description = gettext_lazy("recorded")  # type: ignore[attr-defined]
-
+    @admin.display(description=gettext_lazy("next try"))
     def next_try(self, row: Notification) -> str:
         return moment(row.available_at)
 
-    next_try.short_description = gettext_lazy("next try")  # type: ignore[attr-defined]
-
+    @admin.display(description=gettext_lazy("given up after"))
     def expires(self, row: Notification) -> str:
         return moment(row.expires_at)
 
-    expires.short_description = gettext_lazy("given up after")  # type: ignore[attr-defined]
-
+    @admin.display(description=gettext_lazy("finished"))
     def finished(self, row: Notification) -> str:
         when = moment(row.finished_at)
         if row.status != Status.ACCEPTED or row.finished_at is None:
@@ -128,12 +126,9 @@ class Facts(Acts):
         }
         return format_html("{}{}", when, noted(took))
 
-    finished.short_description = gettext_lazy("finished")  # type: ignore[attr-defined]
-
+    @admin.display(description=gettext_lazy("number"))
     def number(self, row: Notification) -> str:
         return f"#{row.pk}"
-
-    number.short_description = gettext_lazy("number")  # type: ignore[attr-defined]
 
     def payload_table(self, request: HttpRequest, row: Notification) -> str:
         """The payload, a line a value, and folded up the JSON as it is sent."""

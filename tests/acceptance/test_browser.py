@@ -470,3 +470,16 @@ def test_the_picture_of_the_log_for_the_readme(shown, chromium):
         shape = {"x": 0, "y": 0, "width": WIDE["width"], "height": last["y"] + last["height"]}
         visit.page.screenshot(path=picture, clip=shape)
     assert picture.stat().st_size > 0
+
+
+def test_the_picture_of_a_notification_for_the_docs(shown, chromium):
+    """`NOTIFICATION_PICTURE=docs/notification.png pytest -m browser -k docs` makes it again."""
+    rows, address = shown
+    picture = Path(os.environ.get("NOTIFICATION_PICTURE", SCREENSHOTS / "notification.png"))
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    size = {"width": 1000, "height": 760}
+    with Visit(chromium, "docs", color_scheme="light", viewport=size) as visit:
+        visit.log_in(f"{address}/admin/", "pam", "demo")
+        visit.page.goto(f"{address}{LOG}{rows[Status.UNKNOWN].pk}/change/")
+        visit.page.screenshot(path=picture)
+    assert picture.stat().st_size > 0
