@@ -8,8 +8,8 @@ from django.utils.translation import gettext as _
 
 from ..conf import InvalidSetting, settings
 from ..curl import command
-from ..posting import message_of
 from ..models import Attempt, Notification
+from ..posting import message_of
 from ..reasons import sentence
 from . import wording
 from .meanings import meaning

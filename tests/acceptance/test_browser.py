@@ -477,9 +477,9 @@ def test_the_picture_of_a_notification_for_the_docs(shown, chromium):
     rows, address = shown
     picture = Path(os.environ.get("NOTIFICATION_PICTURE", SCREENSHOTS / "notification.png"))
     picture.parent.mkdir(parents=True, exist_ok=True)
-    size = {"width": 1000, "height": 760}
+    size = {"width": 1280, "height": 760}
     with Visit(chromium, "docs", color_scheme="light", viewport=size) as visit:
         visit.log_in(f"{address}/admin/", "pam", "demo")
-        visit.page.goto(f"{address}{LOG}{rows[Status.UNKNOWN].pk}/change/")
+        visit.page.goto(f"{address}{LOG}{rows[Status.REJECTED].pk}/change/")
         visit.page.screenshot(path=picture)
     assert picture.stat().st_size > 0
