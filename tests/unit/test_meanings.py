@@ -59,7 +59,7 @@ def _given(node):
 
 def test_every_reason_that_the_source_gives_has_its_sentence_and_its_meaning():
     found = dict(produced())
-    assert {"no_subscriber", "worker_lost", "overslept", "vetoed", "replaced"} <= set(found)
+    assert {"no_subscriber", "worker_lost", "crashed", "vetoed", "replaced"} <= set(found)
     families = {code for code in found if code.startswith("f'")}
     assert families == {"f'http_{answer.status}'", "f'once_per_{event.once}'"}
     ends = {
@@ -104,6 +104,7 @@ def _left(result):
                 decision = decide(
                     result,
                     attempts=attempts,
+                    server_errors=attempts,
                     on_ambiguous=on_ambiguous,
                     by_person=by_person,
                     channel_broken=attempts == 5,
