@@ -26,6 +26,9 @@ from .today import fingerprint, today
 Status = Notification.Status
 
 
+TODAY_CHANGED = "today_changed"
+"""The code of what can't be done because today's message isn't the one that was shown."""
+
 MAY_HAVE_ARRIVED = Q(outcome__in=[Outcome.MAY_HAVE_ARRIVED, Attempt.LEASE_RAN_OUT]) | Q(
     http_status=500
 )
@@ -196,5 +199,8 @@ def _rebuilt(row: Notification, seen: str | None) -> Notification:
     if now.row is None:
         raise NotPossible(now.text, now.code)
     if seen is not None and fingerprint(now.row) != seen:
-        raise _changed()
+        raise NotPossible(
+            _("The record has changed since you opened the page. This is what it says now."),
+            TODAY_CHANGED,
+        )
     return now.row

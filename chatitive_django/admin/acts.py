@@ -14,7 +14,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 
 from ..models import BatchRow, Notification, log_alias
-from ..resend import NotPossible, can_cancel, can_resend, cancel, resend, version
+from ..resend import TODAY_CHANGED, NotPossible, can_cancel, can_resend, cancel, resend, version
 from ..sorting import Sorted, sort_one
 from ..today import fingerprint
 from .badges import state
@@ -35,6 +35,11 @@ RESEND, SEND_AGAIN, CANCEL = (
     f"chatitive_django.{name}"
     for name in ("resend_notification", "send_again", "cancel_notification")
 )
+
+
+CHANGED = "changed"
+"""In the address of a page whose reader knows that the record changes: some messages, with a time
+in them, are never the same twice, so what is shown isn't compared again."""
 
 
 class Acts(_NotificationAdmin):
@@ -88,7 +93,7 @@ class Acts(_NotificationAdmin):
             is_risky=found.sort not in {Sort.FRESH, Sort.SCHEDULED},
             may_act=can_resend(row) and not (is_invalid and rebuilt is None),
             may_choose=rebuilt is not None and not is_invalid,
-            today=fingerprint(rebuilt) if rebuilt else "",
+            today=fingerprint(rebuilt) if rebuilt and CHANGED not in request.GET else "",
             told_today=told_today(request, row, found.today)
             if found.today and not is_invalid
             else "",
@@ -101,7 +106,7 @@ class Acts(_NotificationAdmin):
             seen=seen,
             user_id=request.user.pk,
             rebuild=request.POST.get("what") == "rebuilt",
-            seen_today=request.POST.get("today", ""),
+            seen_today=request.POST.get("today"),
         )
         if queued.pk == row.pk:
             self._log(request, row, _("Asked to send it again."))
@@ -169,6 +174,8 @@ class Acts(_NotificationAdmin):
                 row = act(request, row, seen)
         except NotPossible as error:
             messages.error(request, str(error))
+            if error.code == TODAY_CHANGED:
+                return HttpResponseRedirect(f"{self.act_url('resend', row)}?{CHANGED}=1")
         return self._detail(row)
 
     def _before(self, request: HttpRequest, row: Notification, **context: Any) -> HttpResponse:

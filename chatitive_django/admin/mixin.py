@@ -33,6 +33,7 @@ else:  # Django's own classes take no type arguments when they run
     _ModelAdmin = object
 
 VIEW = "chatitive_django.view_notification"
+CSS = ["chatitive_django/admin.css", "chatitive_django/detail.css"]
 A_PAGE = 25
 LAST_PAGE = 400
 
@@ -100,7 +101,7 @@ class MessagesMixin(_ModelAdmin):
                 "title": _("Messages: %(record)s") % {"record": record},
                 "opts": self.opts,
                 "original": record,
-                "media": self.media,
+                "media": self.media + Media(css={"all": CSS}),
                 "has_view_permission": True,
                 "record_url": self._page_url("change", record),
                 "problem": problem,
@@ -110,11 +111,6 @@ class MessagesMixin(_ModelAdmin):
                 "older": f"?p={number + 1}" if len(rows) > A_PAGE and number < LAST_PAGE else "",
             },
         )
-
-    @property
-    def media(self) -> Any:
-        own = ["chatitive_django/admin.css", "chatitive_django/detail.css"]
-        return super().media + Media(css={"all": own})
 
     def _shown(self, request: HttpRequest, row: Notification) -> dict[str, Any]:
         log = _log_admin(self.admin_site)

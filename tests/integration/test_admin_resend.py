@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from chatitive_django import Changed, Event
 from chatitive_django.models import Attempt, Notification
 from chatitive_django.outcomes import Outcome
 from chatitive_django.resend import NotPossible, resend, version
@@ -193,13 +195,32 @@ def test_an_accepted_row_may_be_rebuilt_by_those_who_may_send_again(boss, clerk)
 
 def test_a_record_that_changes_while_someone_reads_the_page_is_not_sent(clerk):
     row = sent_for(TicketFactory())
-    form = form_on(logged_in(clerk), page(row, "resend"))
+    client = logged_in(clerk)
+    form = form_on(client, page(row, "resend"))
     Agent.objects.update(name="Quentin")
     before = untouched()
-    for posted in [{**form, **REBUILT}, {"seen": form["seen"], **REBUILT}]:
-        answer = told(logged_in(clerk).post(page(row, "resend"), posted))
-        assert answer == "It has changed since you opened the page. Look at it again."
+    response = client.post(page(row, "resend"), {**form, **REBUILT})
+    assert response.url == f"{page(row, 'resend')}?changed=1"
+    assert "The record has changed since you opened the page." in told(response)
     assert untouched() == before
+
+
+def test_a_message_that_is_never_the_same_twice_can_be_rebuilt_after_a_second_look(clerk, declare):
+    counted = itertools.count()
+    ticket = TicketFactory()
+    event = Event(
+        "RequestSupportFeedback",
+        when=Changed("status", to="Success"),
+        phone_number="customer.phone",
+        payload={"at": lambda _: next(counted)},
+    )
+    declare(Ticket, event)
+    row = sent_for(ticket)
+    client = logged_in(clerk)
+    again = confirm(client, page(row, "resend"), **REBUILT).url
+    assert not Notification.objects.filter(resend_of=row).exists()
+    assert "Queued" in told(confirm(client, again, **REBUILT))
+    assert Notification.objects.filter(resend_of=row).count() == 1
 
 
 def test_what_the_page_posts_gives_nothing_of_the_message_away(clerk):
