@@ -168,6 +168,9 @@ REASONS: Final[dict[str, Meaning]] = {
         Act.RESEND,
     ),
     "cancelled_by_staff": _ended(_("Somebody decided that the customer shouldn't get it.")),
+    "discarded_by_staff": _ended(
+        _("The channel was paused, and it was decided that what waited shouldn't be sent any more.")
+    ),
     "replaced": _ended(_("The message that was built anew is the one that counts.")),
     "scrubbed": _intended(_("The person was taken out of this log; nobody can be sent it.")),
     "resent_by_staff": Meaning(
