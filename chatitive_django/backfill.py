@@ -20,7 +20,7 @@ from .events import ANY, FOUND, LIVE
 from .models import BatchRow, EventRule, Notification, ResendBatch, log_alias
 from .registry import Declared, Watched, held_value, key_read, key_text
 from .rules import declared_rule
-from .sorting import bisected, records_of
+from .today import bisected, records_of
 
 Status = Notification.Status
 Sort = BatchRow.Sort

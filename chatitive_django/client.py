@@ -188,7 +188,9 @@ class Client:
 
         The call: POST {base}/v2/account/channels/{channel_sid}/subscribers/events/notify.
         """
-        body = _body(event_name, phone_number, subscriber_sid, payload, allow_new, subscribe_new)
+        body = request_body(
+            event_name, phone_number, subscriber_sid, payload, allow_new, subscribe_new
+        )
         head = f"{self._head}\r\nContent-Length: {len(body)}"
         if idempotency_key is not None:
             if not _is_plain(idempotency_key):
@@ -327,7 +329,7 @@ def _user_agent() -> str:
     return f"chatitive-django/{version}"
 
 
-def _body(
+def request_body(
     event_name: str,
     phone_number: str | None,
     subscriber_sid: str | None,

@@ -146,7 +146,7 @@ def explain(model: AnyModel, key: str, reader: Reader) -> Explanation:
     """
     model = concrete(model)
     pk, instance = _found(model, key)
-    sources = dict(_sources(model, pk, instance))
+    sources = dict(source_keys(model, pk, instance))
     rows = _rows(sources)
     if instance is None and not rows:
         told = {"model": name_of(model), "key": key}
@@ -188,7 +188,7 @@ def _found(model: AnyModel, key: str) -> tuple[Any, Model | None]:
         raise NothingToExplain(_("%(key)s is no key of a %(model)s.") % told) from None
 
 
-def _sources(model: AnyModel, pk: Any, instance: Model | None) -> Iterator[tuple[AnyModel, Any]]:
+def source_keys(model: AnyModel, pk: Any, instance: Model | None) -> Iterator[tuple[AnyModel, Any]]:
     """The model and its concrete parents, each with its own key of the record where it is known."""
     yield model, pk
     for parent in model._meta.all_parents:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -66,6 +67,23 @@ def nested(values: dict[str, Any]) -> dict[str, Any]:
             raise InvalidEvent(f"Payload key {key!r} nests other keys, and has a value too.")
         place[last] = value
     return found
+
+
+def flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value of a payload by its dotted key: `{"a": {"b": [1]}}` has `a.b[0]`.
+
+    An empty dict or list within is a value, and a key that holds a dot itself stands in quotes.
+    """
+    match value:
+        case dict() if value or not key:
+            for name, part in value.items():
+                plain_name = name if re.fullmatch(r"[^.\[\]\"]+", name) else json.dumps(name)
+                yield from flat(part, f"{key}.{plain_name}" if key else plain_name)
+        case list() if value:
+            for n, part in enumerate(value):
+                yield from flat(part, f"{key}[{n}]")
+        case _:
+            yield key, value
 
 
 def evaluate_as(what: str, source: Source, instance: object) -> Any:

@@ -99,7 +99,7 @@ class Posting:
         # By the end of a call that begins later another worker may hold the row.
         start_by = job.give_up_at - settings.CALL_TIMEOUT
         try:
-            result = self._backends[row.channel].post(_message(row), start_by=start_by)
+            result = self._backends[row.channel].post(message_of(row), start_by=start_by)
         except Exception as error:  # noqa: BLE001 -- a backend's bug must not end the thread
             result = Result(
                 outcome=Outcome.MAY_HAVE_ARRIVED,
@@ -113,7 +113,8 @@ class Posting:
         self._ring()
 
 
-def _message(row: Notification) -> Message:
+def message_of(row: Notification) -> Message:
+    """What a row says, to exactly one of phone number and SID."""
     return Message(
         event_name=row.event_name,
         phone_number=None if row.subscriber_sid else row.phone_number,

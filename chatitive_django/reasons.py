@@ -32,6 +32,7 @@ SENTENCES: dict[str, Promise] = {
     "connection_failed": _("Chatitive couldn't be reached."),
     "tls_failed": _("No secure connection to Chatitive could be made."),
     "proxy_failed": _("The proxy couldn't be reached, or refused the connection."),
+    "http_407": _("The proxy refused the connection (407)."),
     "http_408": _("Chatitive asked to try again later (408)."),
     "http_425": _("Chatitive asked to try again later (425)."),
     "http_429": _("Chatitive is receiving too many requests and asked to slow down (429)."),
@@ -47,6 +48,7 @@ SENTENCES: dict[str, Promise] = {
     # refused for good
     "http_404": _("Chatitive doesn't know this channel or address (404)."),
     "http_400": _("Chatitive couldn't read the request (400)."),
+    "http_412": _("Chatitive can't send texts to this phone number (412)."),
     "invalid_request": _("The message can't be sent as it is, so it never left."),
     # may have arrived
     "no_answer": _("The request was sent and no answer came: it may have arrived."),
@@ -58,6 +60,7 @@ SENTENCES: dict[str, Promise] = {
     "too_late": _("It wasn't accepted before its time was over."),
     "cancelled_by_staff": _("A member of staff cancelled it."),
     "discarded_by_staff": _("It waited in a paused channel, and a member of staff discarded it."),
+    "replaced": _("A member of staff sent a message built anew in its place."),
     "scrubbed": _("Its subscriber was taken out of the log before it was sent."),
     "resent_by_staff": _("A member of staff asked to send it again."),
 }

@@ -10,23 +10,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.core.exceptions import ObjectDoesNotExist, ValidationError
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from .capture.compose import Origin, compose
+from .capture.compose import Origin
 from .capture.record import tell_on_commit, write
-from .capture.transitions import rows_of
 from .conf import settings
 from .dbtime import DatabaseNow, become_writer
 from .exceptions import ChatitiveError
 from .models import Attempt, Notification, log_alias
 from .outcomes import Outcome
-from .rules import declared_by_key
+from .today import fingerprint, today
 
 Status = Notification.Status
 
+
+TODAY_CHANGED = "today_changed"
+"""The code of what can't be done because today's message isn't the one that was shown."""
 
 MAY_HAVE_ARRIVED = Q(outcome__in=[Outcome.MAY_HAVE_ARRIVED, Attempt.LEASE_RAN_OUT]) | Q(
     http_status=500
@@ -67,13 +68,21 @@ def version_with(notification: Notification, resends: int) -> str:
     return f"{notification.status}:{notification.attempts}:{resends}"
 
 
-def resend(notification: Notification, *, seen: str, user_id: Any) -> Notification:
+def resend(
+    notification: Notification,
+    *,
+    seen: str,
+    user_id: Any,
+    rebuild: bool = False,
+    seen_today: str | None = None,
+) -> Notification:
     """Queue a notification once more; gives the row that will be sent.
 
-    One that wasn't accepted is sent as the same row and adds attempts to it. One that was accepted
-    becomes a new row with the same message, and one that could not be built a new row made from
-    today's data; both name it in `resend_of`. `user_id` is who asked, `None` for the machine.
-    Raises `NotPossible`.
+    The same message is sent as the same row, which adds attempts to it, unless that row was
+    accepted: then it becomes a new row. `rebuild` makes a new row from today's data, as always for
+    one that could not be built; `seen_today` is the fingerprint of what the person was shown. New
+    rows name the old one in `resend_of`, and what was held as unknown is then decided: cancelled.
+    `user_id` is who asked, `None` for the machine. Raises `NotPossible`.
     """
     with _held(notification, seen) as row:
         if row.scrubbed_at is not None:
@@ -85,10 +94,13 @@ def resend(notification: Notification, *, seen: str, user_id: Any) -> Notificati
                 _("It is %(status)s, so there is nothing to resend.")
                 % {"status": row.get_status_display()}
             )
+        if rebuild or row.status == Status.INVALID:
+            new = _insert(_rebuilt(row, seen_today), row, user_id)
+            if row.status == Status.UNKNOWN:
+                _store(row, status=Status.CANCELLED, reason="replaced")
+            return new
         if row.status == Status.ACCEPTED:
             return _insert(_copied(row), row, user_id)
-        if row.status == Status.INVALID:
-            return _insert(_rebuilt(row), row, user_id)
         _store(
             row,
             status=Status.PENDING,
@@ -126,7 +138,10 @@ def _held(notification: Notification, seen: str) -> Iterator[Notification]:
         become_writer(Notification, using)
         rows = Notification.objects.using(using).select_for_update()
         row = rows.filter(pk=notification.pk).first()
-        if row is None or version(row) != seen:
+        # Counted by a read that locks: under REPEATABLE READ another doesn't see, on MariaDB, the
+        # resend that somebody committed while this transaction was open already.
+        resends = rows.filter(resend_of=notification.pk).values_list("pk", flat=True)
+        if row is None or version_with(row, len(resends)) != seen:
             raise _changed()
         yield row
 
@@ -178,32 +193,14 @@ def _copied(row: Notification) -> Notification:
     )
 
 
-def _rebuilt(row: Notification) -> Notification:
+def _rebuilt(row: Notification, seen: str | None) -> Notification:
     """A new row made from today's declaration and today's record."""
-    declared = declared_by_key(row.source_model, row.event_key)
-    if declared is None:
+    now = today(row)
+    if now.row is None:
+        raise NotPossible(now.text, now.code)
+    if seen is not None and fingerprint(now.row) != seen:
         raise NotPossible(
-            _("The project no longer declares %(key)s, so it can't be built anew.")
-            % {"key": row.event_key},
-            "not_declared",
+            _("The record has changed since you opened the page. This is what it says now."),
+            TODAY_CHANGED,
         )
-    using = log_alias()
-    try:
-        pk = declared.owner._meta.pk.to_python(row.source_id)
-        instance = rows_of(declared.model, [pk], using).get()
-    except (ObjectDoesNotExist, ValidationError):
-        raise NotPossible(
-            _("The record is gone, so it can't be built anew."), "record_gone"
-        ) from None
-    try:
-        with transaction.atomic(using=using):
-            built = compose(declared, instance, pk=pk, why=row.why)
-    except DatabaseError as error:
-        raise NotPossible(
-            _("A query failed while it was built anew (%(error)s).")
-            % {"error": type(error).__name__},
-            "database",
-        ) from error
-    if built.status == Status.INVALID:
-        raise NotPossible(built.reason_sentence, built.reason)
-    return built
+    return now.row

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
-from django.db import DatabaseError, transaction
-from django.db.models import Count, Max, Model, QuerySet
+from django.db.models import Count, Max, QuerySet
 
-from .capture.compose import compose
-from .capture.transitions import rows_of
 from .models import Attempt, BatchRow, Notification, log_alias
-from .payloads import plain
-from .registry import Declared, key_read
 from .resend import MAY_HAVE_ARRIVED, can_resend, version_with
-from .rules import declared_by_key
+from .today import NOT_DECLARED, OF_A_DELETION, Today, difference, todays
 
 Status = Notification.Status
 Sort = BatchRow.Sort
 
-GONE = "gone"
-"""Stands for what a record that is no longer there would give."""
-
-T = TypeVar("T")
-R = TypeVar("R")
-
-_Today = Notification | str
 _About = tuple[str, str, str]
 
 
@@ -37,9 +23,22 @@ class _Known:
 
     resends: Mapping[int, int]
     doubtful: Collection[int]
-    accepted_resends: Collection[int]
     last_accepted: Mapping[_About, int]
-    today: Mapping[int, _Today]
+    today: Mapping[int, Today]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sorted:
+    """What a resend would do to one row.
+
+    `today` is what its record would say now, `later` the id of the last notification of the same
+    event and record that was accepted after it.
+    """
+
+    sort: Sort
+    seen: str
+    today: Today | None
+    later: int | None
 
 
 def sort(rows: Sequence[Notification]) -> Iterator[BatchRow]:
@@ -56,26 +55,38 @@ def sort(rows: Sequence[Notification]) -> Iterator[BatchRow]:
         )
 
 
+def sort_one(row: Notification) -> Sorted:
+    """The same for one row, with what stands behind it."""
+    known = _known([row])
+    return Sorted(
+        sort=_sort(row, known),
+        seen=version_with(row, known.resends.get(row.pk, 0)),
+        today=known.today.get(row.pk),
+        later=known.last_accepted.get(_about(row)),
+    )
+
+
 def _sort(row: Notification, known: _Known) -> Sort:
     if row.status in {Status.PENDING, Status.SENDING}:
         return Sort.SCHEDULED
     if not can_resend(row):
         return Sort.IMPOSSIBLE
-    invalid = row.status == Status.INVALID
-    if row.status == Status.ACCEPTED or (invalid and row.pk in known.resends):
+    if row.status == Status.ACCEPTED or row.pk in known.resends:
         return Sort.ACCEPTED
-    if row.pk in known.accepted_resends or known.last_accepted.get(_about(row), 0) > row.pk:
+    if known.last_accepted.get(_about(row), 0) > row.pk:
         return Sort.ACCEPTED_LATER
-    today = known.today.get(row.pk)
-    if isinstance(today, Notification) and today.reason == "no_subscriber":
+    today = known.today[row.pk]
+    if today.code == "no_subscriber":
         return Sort.NO_PHONE
-    if invalid:
-        return Sort.FRESH if _is_built(today) else Sort.IMPOSSIBLE
+    if row.status == Status.INVALID:
+        return Sort.IMPOSSIBLE if today.row is None else Sort.FRESH
     if row.status == Status.UNKNOWN or row.pk in known.doubtful:
         return Sort.DOUBTFUL
-    if today is None or (_is_built(today) and _is_same(row, today)):
+    if today.code in {NOT_DECLARED, OF_A_DELETION}:
         return Sort.FRESH
-    return Sort.CHANGED
+    if today.row is None or difference(row, today.row):
+        return Sort.CHANGED
+    return Sort.FRESH
 
 
 def _known(rows: Sequence[Notification]) -> _Known:
@@ -98,93 +109,13 @@ def _known(rows: Sequence[Notification]) -> _Known:
     return _Known(
         resends=dict(resends.values_list("resend_of").annotate(Count("id"))),
         doubtful=set(attempts.filter(MAY_HAVE_ARRIVED).values_list("notification", flat=True)),
-        accepted_resends={
-            row.resend_of_id
-            for row in resends.filter(status=Status.ACCEPTED).only("resend_of")
-            if row.resend_of_id
-        },
         last_accepted={(name, model, pk): last for name, model, pk, last in accepted},
-        today=dict(_today(rows)),
+        today=todays([row for row in rows if can_resend(row)]),
     )
 
 
 def _about(row: Notification) -> _About:
     return row.event_name, row.source_model, row.source_id
-
-
-def _is_built(today: _Today | None) -> bool:
-    return isinstance(today, Notification) and today.status != Status.INVALID
-
-
-def _is_same(row: Notification, today: _Today | None) -> bool:
-    """Whether today's record gives the same message to the same subscriber."""
-    return (
-        isinstance(today, Notification)
-        and row.subscriber_key == today.subscriber_key
-        and row.payload == plain(today.payload, "payload")
-    )
-
-
-def _today(rows: Sequence[Notification]) -> Iterator[tuple[int, _Today]]:
-    """What each row's record gives today; nothing for what wasn't declared or was a deletion."""
-    by_event: dict[tuple[str, str], list[Notification]] = defaultdict(list)
-    for row in rows:
-        if can_resend(row) and row.source_model and row.why.get("transition") != "deleted":
-            by_event[row.source_model, row.event_key].append(row)
-    for (model, key), group in by_event.items():
-        if (declared := declared_by_key(model, key)) is not None:
-            yield from _composed(declared, group)
-
-
-def _composed(declared: Declared, rows: list[Notification]) -> Iterator[tuple[int, _Today]]:
-    """Today's message of each row."""
-
-    def compose_all(part: Sequence[Notification]) -> list[tuple[int, _Today]]:
-        pks = {row.pk: key_read(declared.owner, row.source_id) for row in part}
-        records = records_of(declared, [pk for pk in pks.values() if pk is not None])
-        return [
-            (
-                row.pk,
-                compose(declared, records[pks[row.pk]], pk=pks[row.pk], why=row.why)
-                if pks[row.pk] in records
-                else GONE,
-            )
-            for row in part
-        ]
-
-    return bisected(compose_all, rows, spoiled=lambda row, _error: (row.pk, GONE))
-
-
-def records_of(declared: Declared, pks: Collection[Any]) -> dict[Any, Model]:
-    """The records of an event's model by their keys, read together with what its paths cross."""
-    found = rows_of(declared.model, pks, log_alias())
-    if declared.related:
-        found = found.select_related(*declared.related)
-    return {record.pk: record for record in found}
-
-
-def bisected(
-    each: Callable[[Sequence[T]], list[R]],
-    items: Sequence[T],
-    *,
-    spoiled: Callable[[T, DatabaseError], R],
-) -> Iterator[R]:
-    """What is made of all items in one savepoint, or where a query fails of each half in its own.
-
-    Of the one item that fails by itself it is what `spoiled` makes of it.
-    """
-    try:
-        with transaction.atomic(using=log_alias()):
-            made = each(items)
-    except DatabaseError as error:
-        if len(items) == 1:
-            yield spoiled(items[0], error)
-            return
-        half = len(items) // 2
-        yield from bisected(each, items[:half], spoiled=spoiled)
-        yield from bisected(each, items[half:], spoiled=spoiled)
-    else:
-        yield from made
 
 
 def _log() -> QuerySet[Notification]:

@@ -7,6 +7,7 @@ from django.contrib import admin
 from ..models import Channel, EventRule, Notification, ResendBatch
 from .batches import BatchAdmin
 from .channels import ChannelAdmin
+from .mixin import MessagesMixin
 from .notification import NotificationAdmin
 from .rules import EventRuleAdmin
 
@@ -15,4 +16,4 @@ admin.site.register(ResendBatch, BatchAdmin)
 admin.site.register(Channel, ChannelAdmin)
 admin.site.register(EventRule, EventRuleAdmin)
 
-__all__ = ["BatchAdmin", "ChannelAdmin", "EventRuleAdmin", "NotificationAdmin"]
+__all__ = ["BatchAdmin", "ChannelAdmin", "EventRuleAdmin", "MessagesMixin", "NotificationAdmin"]

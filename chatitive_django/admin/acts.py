@@ -13,16 +13,14 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 
-from ..models import Notification, log_alias
-from ..resend import (
-    MAY_HAVE_ARRIVED,
-    NotPossible,
-    can_cancel,
-    can_resend,
-    cancel,
-    resend,
-    version,
-)
+from ..models import BatchRow, Notification, log_alias
+from ..resend import TODAY_CHANGED, NotPossible, can_cancel, can_resend, cancel, resend, version
+from ..sorting import Sorted, sort_one
+from ..today import fingerprint
+from .badges import state
+from .differences import told_today
+from .moments import moment
+from .subjects import about_now, recipient
 from .wording import consequence
 
 if TYPE_CHECKING:
@@ -31,11 +29,17 @@ else:  # Django's own classes take no type arguments when they run
     _NotificationAdmin = admin.ModelAdmin
 
 Status = Notification.Status
+Sort = BatchRow.Sort
 
 RESEND, SEND_AGAIN, CANCEL = (
     f"chatitive_django.{name}"
     for name in ("resend_notification", "send_again", "cancel_notification")
 )
+
+
+CHANGED = "changed"
+"""In the address of a page whose reader knows that the record changes: some messages, with a time
+in them, are never the same twice, so what is shown isn't compared again."""
 
 
 class Acts(_NotificationAdmin):
@@ -67,61 +71,77 @@ class Acts(_NotificationAdmin):
         return acts + super().get_urls()
 
     def resend_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """GET says what a resend will do, POST queues it."""
+        """GET says what a resend will do and offers what there is to choose, POST queues it."""
         row = self._row(request, object_id, [RESEND, SEND_AGAIN])
-        if not can_resend(row):
-            return self._too_late(request, row)
-        if not self.may_resend(request, row):
+        if can_resend(row) and not self.may_resend(request, row):
             raise PermissionDenied
-
-        def act(seen: str) -> Notification:
-            queued = resend(row, seen=seen, user_id=request.user.pk)
-            if queued.pk == row.pk:
-                self.log_change(request, row, _("Asked to send it again."))
-            else:
-                numbers = {"old": row.pk, "new": queued.pk}
-                self.log_change(request, row, _("Resent as notification %(new)s.") % numbers)
-                self.log_change(
-                    request, queued, _("Made by a resend of notification %(old)s.") % numbers
-                )
-            if queued.status == Status.PENDING:
-                messages.success(request, _("Queued: it is sent within moments."))
-            else:
-                messages.warning(request, queued.reason_sentence)
-            return queued
-
-        known = {"is_resent": row.resends.exists(), "may_have_arrived": _may_have_arrived(row)}
-        return self._confirmed(
+        if request.method == "POST":
+            if not can_resend(row):
+                return self._too_late(request, row)
+            return self._act(request, row, self._resend)
+        found = sort_one(row)
+        rebuilt = found.today.row if found.today else None
+        is_invalid = row.status == Status.INVALID
+        return self._before(
             request,
             row,
-            act,
             title=_("Resend this notification?"),
-            consequence=consequence(row, **known),
-            is_risky=row.status == Status.ACCEPTED or any(known.values()),
+            seen=found.seen,
+            label=found.sort.label,
+            consequence=consequence(row, found),
+            later=self._later(found),
+            is_risky=found.sort not in {Sort.FRESH, Sort.SCHEDULED},
+            may_act=can_resend(row) and not (is_invalid and rebuilt is None),
+            may_choose=rebuilt is not None and not is_invalid,
+            today=fingerprint(rebuilt) if rebuilt and CHANGED not in request.GET else "",
+            told_today=told_today(request, row, found.today)
+            if found.today and not is_invalid
+            else "",
             button=_("Yes, resend it"),
         )
+
+    def _resend(self, request: HttpRequest, row: Notification, seen: str) -> Notification:
+        queued = resend(
+            row,
+            seen=seen,
+            user_id=request.user.pk,
+            rebuild=request.POST.get("what") == "rebuilt",
+            seen_today=request.POST.get("today"),
+        )
+        if queued.pk == row.pk:
+            self._log(request, row, _("Asked to send it again."))
+        else:
+            numbers = {"old": row.pk, "new": queued.pk}
+            self._log(request, row, _("Resent as notification %(new)s.") % numbers)
+            self._log(request, queued, _("Made by a resend of notification %(old)s.") % numbers)
+        if queued.status == Status.PENDING:
+            messages.success(request, _("Queued: it is sent within moments."))
+        else:
+            messages.warning(request, queued.reason_sentence)
+        return queued
 
     def cancel_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """GET says what a cancellation will do, POST cancels."""
         row = self._row(request, object_id, [CANCEL])
         if not can_cancel(row):
             return self._too_late(request, row)
-
-        def act(seen: str) -> Notification:
-            cancel(row, seen=seen)
-            self.log_change(request, row, _("Cancelled before it was sent."))
-            messages.success(request, _("Cancelled: it will not be sent."))
-            return row
-
-        return self._confirmed(
+        if request.method == "POST":
+            return self._act(request, row, self._cancel)
+        return self._before(
             request,
             row,
-            act,
             title=_("Cancel this notification?"),
+            seen=version(row),
             consequence=_("It will not be sent. You may still resend it later."),
-            is_risky=False,
+            may_act=True,
             button=_("Yes, don't send it"),
         )
+
+    def _cancel(self, request: HttpRequest, row: Notification, seen: str) -> Notification:
+        cancel(row, seen=seen)
+        self._log(request, row, _("Cancelled before it was sent."))
+        messages.success(request, _("Cancelled: it will not be sent."))
+        return row
 
     def _row(
         self, request: HttpRequest, object_id: str, permissions: Sequence[str]
@@ -135,47 +155,67 @@ class Acts(_NotificationAdmin):
             raise Http404(_("There is no such notification."))
         return row
 
-    def _confirmed(
+    def _act(
         self,
         request: HttpRequest,
         row: Notification,
-        act: Callable[[str], Notification],
-        **words: Any,
+        act: Callable[[HttpRequest, Notification, str], Notification],
     ) -> HttpResponse:
-        """Show a page that says what will happen, and act when it is posted.
+        """Do what was confirmed.
 
         What is posted names the state that the page showed. It must be the state for which the
         permission was asked here, and still be so under the lock.
         """
         seen = version(row)
-        if request.method == "POST":
-            try:
-                if request.POST.get("seen") != seen:
-                    raise NotPossible(
-                        _("It has changed since you opened the page. Look at it again.")
-                    )
-                with transaction.atomic(using=log_alias()):
-                    row = act(seen)
-            except NotPossible as error:
-                messages.error(request, str(error))
-            return self._detail(row)
-        context = {
-            **self.admin_site.each_context(request),
-            **words,
-            "opts": self.opts,
-            "original": row,
-            "has_view_permission": True,
-            "seen": seen,
-            "facts": self.facts(request, row),
-            "media": self.media,
-        }
+        try:
+            if request.POST.get("seen") != seen:
+                raise NotPossible(_("It has changed since you opened the page. Look at it again."))
+            with transaction.atomic(using=log_alias()):
+                row = act(request, row, seen)
+        except NotPossible as error:
+            messages.error(request, str(error))
+            if error.code == TODAY_CHANGED:
+                return HttpResponseRedirect(f"{self.act_url('resend', row)}?{CHANGED}=1")
+        return self._detail(row)
+
+    def _before(self, request: HttpRequest, row: Notification, **context: Any) -> HttpResponse:
+        """A page that says what will happen."""
         return TemplateResponse(
-            request, "admin/chatitive_django/notification/confirm.html", context
+            request,
+            "admin/chatitive_django/notification/confirm.html",
+            {
+                **self.admin_site.each_context(request),
+                **context,
+                "opts": self.opts,
+                "original": row,
+                "has_view_permission": True,
+                "facts": self.facts(request, row),
+                "media": self.media,
+            },
         )
+
+    def _later(self, found: Sorted) -> Notification | None:
+        """The later notification that the sentence speaks of."""
+        if found.sort != Sort.ACCEPTED_LATER or found.later is None:
+            return None
+        return Notification.objects.using(log_alias()).filter(pk=found.later).first()
+
+    def _log(self, request: HttpRequest, row: Notification, text: str) -> None:
+        """Keep what was done and the reason that was typed."""
+        reason = request.POST.get("reason", "").strip()[:400]
+        if reason:
+            text = _("%(what)s The reason given: %(reason)s") % {"what": text, "reason": reason}
+        self.log_change(request, row, text)
 
     def facts(self, request: HttpRequest, row: Notification) -> list[tuple[str, Any]]:
         """What tells this notification from others, each with its label."""
-        raise NotImplementedError
+        return [
+            (_("Event"), row.event_name),
+            (_("To"), recipient(request, row)),
+            (_("About"), about_now(request, self.admin_site, row)),
+            (_("Recorded"), moment(row.created_at)),
+            (_("Now"), state(row)),
+        ]
 
     def _too_late(self, request: HttpRequest, row: Notification) -> HttpResponse:
         text = _("It is %(status)s now, so this can't be done.")
@@ -191,13 +231,7 @@ def is_failed(row: Notification) -> bool:
     return row.status != Status.ACCEPTED and can_resend(row)
 
 
-def _may_have_arrived(row: Notification) -> bool:
-    """Whether the customer may have got it by an earlier try, however the last one ended."""
-    return row.status == Status.UNKNOWN or row.attempt_set.filter(MAY_HAVE_ARRIVED).exists()
-
-
 def _needed_to_resend(row: Notification) -> str:
     """The permission for what may reach the customer a second time, or the one for the rest."""
-    is_sent = row.status == Status.ACCEPTED
-    is_rebuilt = row.status == Status.INVALID and row.resends.exists()
-    return SEND_AGAIN if is_sent or is_rebuilt else RESEND
+    is_sent = row.status == Status.ACCEPTED or row.resends.exists()
+    return SEND_AGAIN if is_sent else RESEND

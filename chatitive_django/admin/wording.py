@@ -10,75 +10,70 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from .. import events
 from ..events import ANY, Added, Created, Deleted, Removed, Trigger
-from ..models import Notification
+from ..models import BatchRow, Notification
+from ..reasons import sentence
 from ..registry import Declared, field_named
 from ..rules import plan_for
+from ..sorting import Sorted
 from ..subscribers import is_phone_like, mask
 from .moments import clock
 
 Status = Notification.Status
+Sort = BatchRow.Sort
 
 HEADLINES: dict[str, Promise] = {
     Status.PENDING: gettext_lazy("It is waiting to be sent."),
     Status.SENDING: gettext_lazy("It is being sent at this moment."),
     Status.ACCEPTED: gettext_lazy("Chatitive accepted it."),
-    Status.REJECTED: gettext_lazy("It was not sent."),
-    Status.UNKNOWN: gettext_lazy("Nobody can tell whether it arrived."),
-    Status.EXPIRED: gettext_lazy("It was not sent in time."),
-    Status.CANCELLED: gettext_lazy("It was cancelled before it was sent."),
-    Status.INVALID: gettext_lazy("The message could not be built."),
-    Status.SKIPPED: gettext_lazy("It was recorded and, as intended, not sent."),
+    Status.REJECTED: gettext_lazy("It was not sent"),
+    Status.UNKNOWN: gettext_lazy("Nobody can tell whether it arrived"),
+    Status.EXPIRED: gettext_lazy("It was not sent in time"),
+    Status.CANCELLED: gettext_lazy("It was cancelled before it was sent"),
+    Status.INVALID: gettext_lazy("The message could not be built"),
+    Status.SKIPPED: gettext_lazy("It was recorded and, as intended, not sent"),
 }
-
-ADVICE: dict[str, Promise] = {
-    Status.PENDING: gettext_lazy("It will be sent by itself. Just wait, or cancel it."),
-    Status.SENDING: gettext_lazy("Just wait, and load this page again in a moment."),
-    Status.ACCEPTED: gettext_lazy(
-        "There is nothing to do. Whether a text goes out is decided by the workflow there."
-    ),
-    Status.REJECTED: gettext_lazy(
-        "It will not be tried again by itself. Once the cause is mended, resend it."
-    ),
-    Status.UNKNOWN: gettext_lazy(
-        "Ask the customer, or look at Chatitive, before you resend it: it may text them twice."
-    ),
-    Status.EXPIRED: gettext_lazy(
-        "It will not be tried again by itself. If the customer should still hear, resend it."
-    ),
-    Status.CANCELLED: gettext_lazy("If the customer should hear after all, resend it."),
-    Status.INVALID: gettext_lazy(
-        "Nothing was sent. Mend the record (or ask a developer), then resend it: "
-        "the message is built anew."
-    ),
-    Status.SKIPPED: gettext_lazy("There is nothing to do."),
-}
-
-SETTINGS_ARE_WRONG = frozenset({"http_401", "http_403", "certificate_untrusted", "configuration"})
+"""Those without a full stop are followed by the reason."""
 
 
 def headline(row: Notification) -> str:
-    """What happened, in one sentence."""
+    """What happened and why, in one sentence: "Failed after 5 tries: Chatitive refused it."."""
     if row.status == Status.ACCEPTED and row.attempts > 1:
         return _("Chatitive accepted it at try %(count)s.") % {"count": row.attempts}
-    if row.status == Status.EXPIRED and row.reason != "too_late":
-        return _("It was tried once more, and that failed.")
-    if row.status == Status.PENDING and row.attempts and row.reason != "resent_by_staff":
-        return ngettext(
-            "It was tried once and will be tried again.",
-            "It was tried %(count)s times and will be tried again.",
-            row.attempts,
-        ) % {"count": row.attempts}
-    return str(HEADLINES[row.status])
+    why = sentence(row.reason) if row.reason else ""
+    if row.status == Status.PENDING and row.reason == "resent_by_staff":
+        return _("It is waiting to be sent again.")
+    told = _stem(row)
+    if told.endswith("."):
+        return told
+    return _("%(what)s: %(why)s") % {"what": told, "why": why} if why else f"{told}."
 
 
-def advice(row: Notification) -> str:
-    """What it means for the reader and what to do."""
-    if row.status == Status.PENDING and row.reason in SETTINGS_ARE_WRONG:
-        return _(
-            "Someone who looks after this site's settings has to mend this; after that it is sent "
-            "by itself."
+def _stem(row: Notification) -> str:
+    tries = {"count": row.attempts}
+    if row.status == Status.PENDING and row.attempts:
+        return (
+            ngettext(
+                "It was tried once and will be tried again",
+                "It was tried %(count)s times and will be tried again",
+                row.attempts,
+            )
+            % tries
         )
-    return str(ADVICE[row.status])
+    if row.status == Status.REJECTED and row.attempts:
+        return (
+            ngettext("Failed at the first try", "Failed after %(count)s tries", row.attempts)
+            % tries
+        )
+    if row.status == Status.EXPIRED and row.reason != "too_late":
+        return _("It was tried once more, and that failed")
+    if row.status == Status.EXPIRED and row.attempts:
+        return (
+            ngettext("Given up after one try", "Given up after %(count)s tries", row.attempts)
+            % tries
+        )
+    if row.status == Status.PENDING and row.reason:
+        return str(HEADLINES[row.status]).removesuffix(".")
+    return str(HEADLINES[row.status])
 
 
 def note(row: Notification) -> str:
@@ -94,26 +89,50 @@ def note(row: Notification) -> str:
     return f"{told} ({tries})" if told else tries
 
 
-def consequence(row: Notification, *, is_resent: bool, may_have_arrived: bool) -> str:
+CONSEQUENCES: dict[str, Promise] = {
+    Sort.FRESH: gettext_lazy("The same message is sent again. The customer hasn't got it before."),
+    Sort.DOUBTFUL: gettext_lazy(
+        "An earlier try may have arrived, so the customer may get a second text."
+    ),
+    Sort.ACCEPTED: gettext_lazy(
+        "It was resent before, as a new notification: the customer may get a second text."
+    ),
+    Sort.ACCEPTED_LATER: gettext_lazy(
+        "The customer has heard of this since: the same event was accepted later for this record. "
+        "They may get a second text."
+    ),
+    Sort.CHANGED: gettext_lazy(
+        "The customer hasn't got it before, and the record has changed since."
+    ),
+    Sort.SCHEDULED: gettext_lazy("It is being sent at this moment, so there is nothing to resend."),
+    Sort.NO_PHONE: gettext_lazy(
+        "The record has no phone number now. The message goes to the one that it had then."
+    ),
+    Sort.IMPOSSIBLE: gettext_lazy("It was meant not to be sent, so there is nothing to resend."),
+}
+
+
+def consequence(row: Notification, found: Sorted) -> str:
     """What a resend of this notification will do, said before it is done."""
+    if row.status == Status.PENDING:
+        text = _("It goes by itself, so there is nothing to resend: the next try is at %(time)s.")
+        return text % {"time": clock(row.available_at)}
+    if row.scrubbed_at is not None:
+        return _("Its subscriber was scrubbed, so nobody can be sent it.")
     if row.status == Status.ACCEPTED:
         return _(
-            "Chatitive has accepted this message already. The same message is sent again as a new "
+            "Chatitive has accepted this message already. It is sent again as a new "
             "notification, so the customer may get a second text."
         )
-    if row.status == Status.INVALID:
-        text = _(
-            "The message is built anew from the record as it is today, and sent as a new "
-            "notification."
-        )
-        before = _("It was resent before.") if is_resent else _("Nothing was sent before.")
-        return f"{text} {before}"
-    if may_have_arrived:
-        return _(
-            "The same message is sent again. An earlier try may have arrived, so the customer may "
-            "get a second text."
-        )
-    return _("The same message is sent again. The customer hasn't got it before.")
+    if row.status == Status.INVALID and found.today is not None:
+        if found.today.row is None:
+            return _("%(why)s Mend that first.") % {"why": found.today.text}
+        if found.sort == Sort.FRESH:
+            return _(
+                "The message is built anew from the record as it is today, and sent as a new "
+                "notification. Nothing was sent before."
+            )
+    return str(CONSEQUENCES[found.sort])
 
 
 def why_sentence(row: Notification, *, whole: bool) -> str:

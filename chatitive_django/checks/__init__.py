@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from django.core import checks
 
+from .admins import check_admins
 from .declarations import check_declarations, check_rule_fields, check_shapes
 from .settings import check_channels, check_django, check_settings, check_sqlite, check_tasks
 
@@ -19,6 +20,7 @@ CHECKS = (
     check_shapes,
     check_declarations,
     check_rule_fields,
+    check_admins,
 )
 
 

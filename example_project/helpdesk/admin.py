@@ -2,13 +2,15 @@
 
 from django.contrib import admin
 
+from chatitive_django.admin import MessagesMixin
+
 from .models import Agent, Customer, Ticket
 
 admin.site.site_header = admin.site.site_title = "Support desk"
 
 
 @admin.register(Ticket)
-class TicketAdmin(admin.ModelAdmin):
+class TicketAdmin(MessagesMixin, admin.ModelAdmin):
     list_display = ["__str__", "customer", "agent", "status"]
     list_editable = ["status"]
     list_filter = ["status", "agent"]
@@ -17,7 +19,8 @@ class TicketAdmin(admin.ModelAdmin):
 
 
 @admin.register(Customer)
-class CustomerAdmin(admin.ModelAdmin):
+class CustomerAdmin(MessagesMixin, admin.ModelAdmin):
+    chatitive_phone_number = "phone"  # the texts to this person, beside those about the record
     list_display = ["name", "phone", "agreed_to_texts"]
     search_fields = ["name", "phone"]
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.contrib.admin import AdminSite
+from django.contrib import admin
 from django.http import HttpResponse
 from django.urls import path
 from django.utils import timezone
 
-from chatitive_django.admin import BatchAdmin, ChannelAdmin, NotificationAdmin
+from chatitive_django.admin import BatchAdmin, ChannelAdmin, MessagesMixin, NotificationAdmin
 from chatitive_django.models import Channel, Notification, ResendBatch
 from chatitive_django.outcomes import Outcome
 from tests.desk.models import Customer, Ticket
@@ -26,12 +26,25 @@ from tests.factories import (
 
 Status = Notification.Status
 
-site = AdminSite("admin")
+site = admin.AdminSite("admin")
 site.site_header = site.site_title = "Support desk"
 site.register(Notification, NotificationAdmin)
 site.register(ResendBatch, BatchAdmin)
 site.register(Channel, ChannelAdmin)
-site.register([Customer, Ticket])
+
+
+@admin.register(Ticket, site=site)
+class TicketAdmin(MessagesMixin, admin.ModelAdmin):
+    """As a project puts Messages on its own records."""
+
+
+@admin.register(Customer, site=site)
+class CustomerAdmin(MessagesMixin, admin.ModelAdmin):
+    """And on people."""
+
+    chatitive_phone_number = "phone"
+
+
 urlpatterns = [
     path("admin/", site.urls),
     path("favicon.ico", lambda request: HttpResponse(status=204)),  # every browser asks for it
@@ -93,7 +106,7 @@ TRIES = {  # outcome, HTTP status, error class, ms, response
 
 
 def fill():
-    """Store the day; gives a row for each status."""
+    """Store the day; gives a row for each status, and the id of a "customer" who got several."""
     agents = {name: AgentFactory(name=name) for name in ("Pam", "Quentin", "Rosa")}
     tickets = [
         TicketFactory(
@@ -109,7 +122,7 @@ def fill():
     for minutes, event, n, status, more, tries in reversed(DAY):
         row = _row(now - timedelta(minutes=minutes), event, tickets[n], status, more, tries)
         rows[status] = row
-    return rows
+    return {**rows, "customer": tickets[1].customer_id}
 
 
 def _row(created_at, event, ticket, status, more, tries):

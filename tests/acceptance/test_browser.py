@@ -215,6 +215,10 @@ def shown(transactional_db, live_server, settings):
     """The gallery, served with a strict policy; gives its rows and its address."""
     settings.ROOT_URLCONF = gallery.__name__
     settings.MIDDLEWARE = [f"{gallery.__name__}.strict_csp", *settings.MIDDLEWARE]
+    settings.CHATITIVE = {
+        "API_URLS": {"default": "chatitive://SID:TOKEN@api.essential.to/p03Gjl8Uzn0RkZSpHXHnrw"},
+        "DISPATCHER": "worker",  # and none runs
+    }
     boss = StaffFactory(username="pam", is_superuser=True)
     boss.set_password("demo")
     boss.save()
@@ -235,13 +239,19 @@ LOOKS = {
 def test_every_page_looks_right_and_keeps_to_a_strict_policy(look, shown, chromium):
     context, statuses = LOOKS[look]
     rows, address = shown
+    customer = rows["customer"]
     pages = {
         "log": LOG,
         "nothing-found": f"{LOG}?q=nothing+like+this",
         **{f"notification-{status}": f"{LOG}{rows[status].pk}/change/" for status in statuses},
         "resend-accepted": f"{LOG}{rows[Status.ACCEPTED].pk}/resend/",
         "resend-rejected": f"{LOG}{rows[Status.REJECTED].pk}/resend/",
+        "resend-pending": f"{LOG}{rows[Status.PENDING].pk}/resend/",
         "cancel": f"{LOG}{rows[Status.PENDING].pk}/cancel/",
+        "to-one-person": f"{LOG}?same_person_as={rows[Status.ACCEPTED].pk}",
+        "ticket": f"/admin/desk/ticket/{rows[Status.REJECTED].source_id}/change/",
+        "messages-ticket": f"/admin/desk/ticket/{rows[Status.REJECTED].source_id}/messages/",
+        "messages-customer": f"/admin/desk/customer/{customer}/messages/",
     }
     with Visit(chromium, look, **context) as visit:
         visit.log_in(f"{address}/admin/", "pam", "demo")
@@ -268,8 +278,71 @@ def test_every_act_works_under_a_strict_policy_and_by_keyboard(shown, chromium):
 
         page.goto(f"{address}{LOG}{rows[Status.EXPIRED].pk}/resend/")
         visit.press("No, take me back")
-        assert visit.says("It was not sent in time.")
+        assert visit.says("Given up after 3 tries")
         assert visit.complaints == []
+
+
+def test_a_message_is_rebuilt_from_todays_data_with_what_changed_before_the_eyes(shown, chromium):
+    rows, address = shown
+    with Visit(chromium, "acts") as visit:
+        page = visit.page
+        visit.log_in(f"{address}/admin/", "pam", "demo")
+        page.goto(f"{address}{LOG}{rows[Status.REJECTED].pk}/change/")
+        visit.press("Resend…")
+        page.get_by_label("Rebuilt from today's data").check()
+        page.get_by_label("Reason").fill("The customer called")
+        visit.picture("rebuild", whole=True)
+        visit.press("Yes, resend it")
+        assert "Queued" in page.content()
+        assert visit.says("It is a resend of")
+        assert visit.says("The reason given: The customer called")
+        assert page.get_by_role("row", name="ticket_status").last.inner_text().endswith("Open")
+        visit.picture("rebuilt", whole=True)
+        assert visit.complaints == []
+
+
+@pytest.mark.parametrize("name", ["Support summary", "The call as curl"])
+def test_what_a_colleague_needs_is_copied_by_one_press(name, shown, chromium):
+    rows, address = shown
+    allowed = {"permissions": ["clipboard-read", "clipboard-write"]}
+    with Visit(chromium, "acts", **allowed) as visit:
+        page = visit.page
+        visit.log_in(f"{address}/admin/", "pam", "demo")
+        page.goto(f"{address}{LOG}{rows[Status.REJECTED].pk}/change/")
+        page.get_by_role("button", name=f"Copy: {name}").press("Enter")
+        page.get_by_text("Copied.").wait_for()
+        copied = page.evaluate("navigator.clipboard.readText()")
+        field = page.get_by_role("textbox", name=name, include_hidden=True)
+        assert copied == field.input_value()
+        assert len(copied) > 100
+        assert "SID:TOKEN" not in copied
+        assert visit.complaints == []
+
+
+def test_without_javascript_it_is_unfolded_and_copied_by_hand(shown, chromium):
+    rows, address = shown
+    with Visit(chromium, "acts", java_script_enabled=False) as visit:
+        page = visit.page
+        visit.log_in(f"{address}/admin/", "pam", "demo")
+        page.goto(f"{address}{LOG}{rows[Status.REJECTED].pk}/change/")
+        assert page.get_by_role("button", name="Copy").count() == 0
+        page.get_by_text("Support summary", exact=True).click()
+        assert "…0149" in page.get_by_role("textbox", name="Support summary").input_value()
+        visit.picture("no-javascript", whole=True)
+
+
+def test_the_messages_of_a_record_lead_to_their_resend(shown, chromium):
+    rows, address = shown
+    row = rows[Status.REJECTED]
+    with Visit(chromium, "acts") as visit:
+        page = visit.page
+        visit.log_in(f"{address}/admin/", "pam", "demo")
+        page.goto(f"{address}/admin/desk/ticket/{row.source_id}/change/")
+        visit.follow(page.get_by_role("link", name="Messages", exact=True))
+        step = page.get_by_role("listitem").filter(has_text="rejected")
+        visit.follow(step.get_by_role("link", name="Resend…"))
+        visit.press("Yes, resend it")
+        assert "Queued" in page.content()
 
 
 def test_a_double_click_and_a_stale_page_send_nothing_twice(shown, chromium):
@@ -397,4 +470,17 @@ def test_the_picture_of_the_log_for_the_readme(shown, chromium):
         last = visit.page.locator("#result_list tbody tr").nth(6).bounding_box()
         shape = {"x": 0, "y": 0, "width": WIDE["width"], "height": last["y"] + last["height"]}
         visit.page.screenshot(path=picture, clip=shape)
+    assert picture.stat().st_size > 0
+
+
+def test_the_picture_of_a_notification_for_the_docs(shown, chromium):
+    """`NOTIFICATION_PICTURE=docs/notification.png pytest -m browser -k docs` makes it again."""
+    rows, address = shown
+    picture = Path(os.environ.get("NOTIFICATION_PICTURE", SCREENSHOTS / "notification.png"))
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    size = {"width": 1280, "height": 760}
+    with Visit(chromium, "docs", color_scheme="light", viewport=size) as visit:
+        visit.log_in(f"{address}/admin/", "pam", "demo")
+        visit.page.goto(f"{address}{LOG}{rows[Status.REJECTED].pk}/change/")
+        visit.page.screenshot(path=picture)
     assert picture.stat().st_size > 0

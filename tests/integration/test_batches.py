@@ -126,10 +126,11 @@ def test_a_row_whose_event_was_accepted_later_for_its_record_is_sorted_apart(cle
     assert sort_of(other, clerk) == Sort.FRESH
 
 
-def test_a_row_without_a_record_whose_resend_was_accepted_is_sorted_apart(clerk):
+@pytest.mark.parametrize("status", [Status.PENDING, Status.ACCEPTED])
+def test_a_row_that_was_resent_as_another_is_sorted_apart(status, clerk):
     row = NotificationFactory(status=Status.REJECTED)
-    NotificationFactory(status=Status.ACCEPTED, resend_of=row)
-    assert sort_of(row, clerk) == Sort.ACCEPTED_LATER
+    NotificationFactory(status=status, resend_of=row)
+    assert sort_of(row, clerk) == Sort.ACCEPTED
 
 
 def test_a_record_that_is_as_it_was_gives_the_same_message(clerk):

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path as File
 
 import pytest
+from django.contrib import admin
 from django.core import checks
 from django.db.models import Model
 
@@ -24,8 +25,10 @@ from chatitive_django import (
     Removed,
     registry,
 )
+from chatitive_django.admin import MessagesMixin
 from chatitive_django.apps import watch
-from tests.desk.models import Parcel, Person, Shape, Ticket, TicketProxy, Trackable
+from chatitive_django.checks.admins import check_admins
+from tests.desk.models import Customer, Parcel, Person, Shape, Ticket, TicketProxy, Trackable
 from tests.fields_app.models import (
     Account,
     ByDepot,
@@ -599,6 +602,29 @@ def test_a_path_that_costs_a_query_is_told_as_information(declare, monkeypatch, 
     assert message.id == "chatitive_django.I001"
     assert message.level == checks.INFO
     assert f"reads {path!r}, and {part!r} can't be read along with the record" in message.msg
+
+
+# The project's own admins
+
+
+def test_an_admin_that_names_the_person_by_no_path_is_an_error(monkeypatch):
+    monkeypatch.setattr(admin.sites, "all_sites", set())
+    site = admin.AdminSite("of this test")
+
+    class People(MessagesMixin, admin.ModelAdmin):
+        chatitive_phone_number = "phnoe"
+
+    class Rightly(MessagesMixin, admin.ModelAdmin):
+        chatitive_phone_number = "customer.phone"
+
+    site.register(Customer, People)
+    site.register(Ticket, Rightly)
+    [message] = check_admins(None)
+    assert message.id == "chatitive_django.E020"
+    assert message.msg == (
+        "People.chatitive_phone_number: reads 'phnoe', and Customer has no 'phnoe'. "
+        "Did you mean 'phone'?"
+    )
 
 
 # The ids
