@@ -1,0 +1,232 @@
+"""Every page of the app's admin, light and dark, wide and on a phone, by eye and by machine.
+
+`pytest -m browser tests/acceptance/test_browser_looks.py` shows Django's own admin, and
+`ADMIN_THEME=unfold` or `ADMIN_THEME=jazzmin` before it the admin of that theme. A new page needs a
+line in `PAGES`. Pictures are left in tests/screenshots/looks-*/.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings as project
+from django.http import HttpResponse
+from django.urls import path
+
+from chatitive_django import batches, channels
+from chatitive_django.heartbeats import Pulse
+from chatitive_django.models import Heartbeat, Notification
+from tests import urls
+from tests.acceptance import gallery
+from tests.acceptance.test_browser import PHONE, WIDE, Visit, chromium
+from tests.desk.models import Lead
+from tests.factories import CustomerFactory, StaffFactory
+from tests.integration.test_rules import make
+
+__all__ = ["chromium"]
+
+pytestmark = pytest.mark.browser
+
+Status = Notification.Status
+
+LOG, RULES, BATCHES = "notification/", "eventrule/", "resendbatch/"
+PAGES = {
+    "list": LOG,
+    "list-nothing-found": f"{LOG}?q=nothing+like+this",
+    **{f"detail-{status}": f"{LOG}{{{status}}}/change/" for status in Status},
+    "resend": f"{LOG}{{rejected}}/resend/",
+    "resend-accepted": f"{LOG}{{accepted}}/resend/",
+    "cancel": f"{LOG}{{pending}}/cancel/",
+    "resend-since": f"{LOG}resend-many/",
+    "resend-many": f"{LOG}resend-many/{{draft}}/",
+    "cancel-many": f"{LOG}cancel-many/?ids={{pending}},{{accepted}}",
+    "explain-form": f"{LOG}explain/",
+    "explain": f"{LOG}explain/?model=desk.lead&pk={{lead}}",
+    "batches": BATCHES,
+    "batch-waiting": f"{BATCHES}{{waiting}}/change/",
+    "batch-ended": f"{BATCHES}{{ended}}/change/",
+    "channels": "channel/",
+    "rules": RULES,
+    "rule-first-step": f"{RULES}add/",
+    "rule-second-step": f"{RULES}add/?name=Lost&model=desk.lead",
+    "rule": f"{RULES}{{rule}}/change/",
+    "rule-preview": f"{RULES}{{rule}}/change/",
+    "rule-broken": f"{RULES}{{broken}}/change/",
+    "go-live": f"{RULES}{{rule}}/go-live/",
+    "declared": f"{RULES}declared/?key=desk.Order%3AOrderShipped",
+}
+"""The address of each page below that of the app's admin, with what `desk` names in braces."""
+
+THEME = project.ADMIN_THEME
+OURS = "#content-main" if THEME else None
+"""What is looked at by axe: themes have faults of their own that this app can't mend."""
+DJANGOS = {"#searchbar", '.small > a[href="?"]'}
+"""What is Django's own: its search field and "Show all" beside it, which axe finds too faint."""
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "frame-src 'self'; frame-ancestors 'self'; form-action 'self'; connect-src 'self'; "
+    "base-uri 'none'"
+)
+OUT_OF_REACH = """() => {
+    const names = each => (each.value || each.textContent).trim() || each.outerHTML.slice(0, 80)
+    const buttons = "a.button, [role=button], button, [type=submit]"
+    return [...document.querySelectorAll("#content-main")].flatMap(
+        ours => [...ours.querySelectorAll(buttons)]
+    ).filter(each => {
+        if (!each.checkVisibility() || each.disabled) return false
+        each.scrollIntoView({block: "center"})
+        const box = each.getBoundingClientRect()
+        const hit = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2)
+        return !(hit && (each.contains(hit) || hit.contains(each) && hit.closest("label")))
+    }).map(names)
+}"""
+"""The buttons that are visible in name only: something lies over them, or they lie outside."""
+TOO_WIDE = """() => {
+    const room = document.documentElement.clientWidth
+    if (document.documentElement.scrollWidth <= room) return []
+    const pokes = [...document.body.querySelectorAll("*")].filter(
+        each => each.getBoundingClientRect().right > room + 1)
+    return pokes.slice(0, 3).map(each => each.outerHTML.slice(0, 120))
+}"""
+
+
+def strict_csp(get_response):
+    """Middleware: nothing inline, nothing from elsewhere."""
+
+    def respond(request):
+        response = get_response(request)
+        response["Content-Security-Policy"] = POLICY
+        return response
+
+    return respond
+
+
+urlpatterns = [
+    *urls.urlpatterns,
+    path("favicon.ico", lambda request: HttpResponse(status=204)),  # every browser asks for it
+]
+
+
+@pytest.fixture
+def desk(transactional_db, live_server, settings):
+    """The gallery with rules, batches and channels in each state; what `PAGES` names."""
+    settings.ROOT_URLCONF = __name__
+    settings.MIDDLEWARE = [
+        *([] if THEME else [f"{__name__}.strict_csp"]),
+        *settings.MIDDLEWARE,
+        "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    ]
+    settings.CHATITIVE = {
+        "API_URLS": {
+            "default": "chatitive://SID:TOKEN@api.essential.to/CHANNEL",
+            "offers": "locmem://",
+            "surveys": "chatitive://SID:TOKEN@api.essential.to/SURVEYS",
+        },
+        "DISPATCHER": "worker",
+    }
+    boss = StaffFactory(username="pam", is_superuser=True)
+    boss.set_password("demo")
+    boss.save()
+    rows = gallery.fill()
+    channels.pause("offers", reason="The wrong texts", user_id=boss.pk)
+    channels.open_breaker("surveys", "http_401", timedelta(seconds=30))
+    Pulse(Heartbeat.Kind.WORKER, channels=["default"], concurrency=8).beat()
+    return {
+        "at": f"{live_server.url}/admin/",
+        **{status.value: row.pk for status, row in rows.items()},
+        **_batches(boss),
+        **_rules(),
+    }
+
+
+def _batches(boss):
+    def draft():
+        return batches.draft(
+            Notification.objects.all(), selection={"ticked": True}, user_id=boss.pk
+        )
+
+    def confirmed():
+        batch = draft()
+        batches.confirm(batch, sorts={"fresh"}, reason="The API was down this morning", pace=60)
+        return batch
+
+    ended = confirmed()
+    batches.cancel(ended, user_id=boss.pk)
+    return {"ended": ended.pk, "waiting": confirmed().pk, "draft": draft().pk}
+
+
+def _rules():
+    def lead(title, name, phone):
+        return Lead.objects.create(title=title, customer=CustomerFactory(name=name, phone=phone))
+
+    rule = make(
+        "Thank whoever signs",
+        mode="watch",
+        event_name="ThankYou",
+        conditions=[("title", "contains", "roof"), ("score", "gte", "0")],
+        payload={"lead.title": {"path": "title"}, "agent": {"path": "agent.name"}},
+    )
+    broken = make("Broken", phone_number="customer.mobile", mode="off")
+    make("Quick", trigger="created", event_name="Welcome")
+    won = lead("A new roof", "Ada Lund", "206-555-0142")
+    for each in (won, lead("A second roof", "Ben", ""), lead("A third roof", "Cy", "206-555-0111")):
+        each.stage = "won"
+        each.save()
+    Lead.objects.filter(pk=lead("Windows", "Dee", "206-555-0112").pk).update(stage="won")
+    return {"rule": rule.pk, "broken": broken.pk, "lead": won.pk}
+
+
+def _previewed(page):
+    page.get_by_role("button", name="Preview").click()
+    frame = page.frame(name="chatitive-preview")
+    frame.get_by_text("What must hold").wait_for()
+    return frame
+
+
+THEN = {"rule-preview": _previewed}
+"""What is done on a page first; gives the frame that is looked at too."""
+
+
+def _faults(frame, ours):
+    """What axe finds serious, what is too wide, and the buttons that can't be reached."""
+    found = Axe().run(frame, ours, {"resultTypes": ["violations"]}).response["violations"]
+    grave = [each for each in found if each["impact"] in {"serious", "critical"}]
+    return [
+        *(
+            f"{each['id']}: {node['target']} {node['html'][:160]} {node['failureSummary'][:400]}"
+            for each in grave
+            for node in each["nodes"]
+            if DJANGOS.isdisjoint(node["target"])
+        ),
+        *(f"too wide: {each}" for each in frame.evaluate(TOO_WIDE)),
+        *(f"out of reach: {each}" for each in frame.evaluate(OUT_OF_REACH)),
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_right_for_eyes_keyboards_and_screen_readers(scheme, desk, chromium):
+    faults = []
+    with Visit(chromium, f"looks-{THEME or 'django'}", color_scheme=scheme) as visit:
+        page = visit.page
+        page.goto(desk["at"])
+        page.locator("[name=username]").fill("pam")
+        page.locator("[name=password]").fill("demo")
+        with page.expect_navigation():
+            page.locator("[type=submit]").first.click()
+        for size, viewport in {"wide": WIDE, "phone": PHONE}.items():
+            page.set_viewport_size(viewport)
+            for name, address in PAGES.items():
+                visit.complaints.clear()
+                answer = page.goto(f"{desk['at']}chatitive_django/{address.format(**desk)}")
+                found = [f"HTTP {answer.status}"] if answer.status != 200 else []
+                if name in THEN and not found:
+                    found += _faults(THEN[name](page), None)
+                for folded in page.locator("#content-main details").all():
+                    folded.evaluate("element => { element.open = true }")
+                visit.picture(f"{name}-{scheme}-{size}", whole=True)
+                found += _faults(page.main_frame, OURS) if not found else []
+                found += [] if THEME else visit.complaints
+                faults += [f"{name}, {size}: {fault}" for fault in found]
+    assert not faults, "\n".join(faults)
