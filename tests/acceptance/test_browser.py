@@ -72,11 +72,14 @@ class Visit:
         self.context.set_default_timeout(10_000)
         self.page = self.context.new_page()
         self.complaints = []
-        self.page.on("console", lambda said: self.complaints.append(f"{said.type}: {said.text}"))
+        self.page.on("console", self._complain)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def __enter__(self):
         return self
+
+    def _complain(self, said):
+        self.complaints.append(f"{said.type}: {said.text} {said.location['url']}")
 
     def __exit__(self, *exc_info):
         self.context.close()
