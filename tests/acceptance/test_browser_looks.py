@@ -10,7 +10,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings as project
 from django.http import HttpResponse
 from django.urls import path
@@ -203,6 +202,8 @@ THEN = {"list-ticked": _ticked, "rule-preview": _previewed}
 
 def _faults(frame, ours):
     """What axe finds serious, what is too wide, and the buttons that can't be reached."""
+    from axe_playwright_python.sync_playwright import Axe
+
     found = Axe().run(frame, ours, AXE).response["violations"]
     grave = [each for each in found if each["impact"] in {"serious", "critical"}]
     return [

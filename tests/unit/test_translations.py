@@ -1,0 +1,49 @@
+"""What people read is in the catalogues; `docs/translate.md` has the line that brings them up to date."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import chatitive_django
+
+PACKAGE = Path(chatitive_django.__file__).parent
+DOCS = PACKAGE.parent / "docs" / "translate.md"
+LANGUAGES = ["pt", "es"]
+
+pytestmark = pytest.mark.skipif(
+    not shutil.which("msgfmt") and "CI" not in os.environ, reason="GNU gettext isn't installed"
+)
+
+
+@pytest.fixture(scope="module")
+def updated(tmp_path_factory):
+    """A copy of the package in which the line of the docs was run; gives its locale directory."""
+    (line,) = re.findall(r"^    (cd .*)$", DOCS.read_text(), re.MULTILINE)
+    above = tmp_path_factory.mktemp("translations")
+    shutil.copytree(PACKAGE, above / PACKAGE.name, ignore=shutil.ignore_patterns("*.mo"))
+    kept = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    commands = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
+    done = subprocess.run(
+        ["sh", "-c", line], cwd=above, env={**kept, "PATH": commands}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return above / PACKAGE.name / "locale"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_people_read_is_found_in_code_and_in_templates(language, updated):
+    catalogue = (updated / language / "LC_MESSAGES" / "django.po").read_text()
+    for text in (
+        "The customers may get a second text.",  # in the admin's code
+        "A member of staff cancelled it.",  # of a reason
+        "allow new",  # the name of a field
+        "Yes, resend what is ticked",  # in a template
+    ):
+        assert f'\nmsgid "{text}"\n' in catalogue
