@@ -11,16 +11,17 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings as project
+from django.contrib import admin
 from django.http import HttpResponse
 from django.urls import path
 
 from chatitive_django import batches, channels
+from chatitive_django.admin import BatchAdmin, ChannelAdmin, EventRuleAdmin, NotificationAdmin
 from chatitive_django.heartbeats import Pulse
-from chatitive_django.models import Heartbeat, Notification
-from tests import urls
+from chatitive_django.models import Channel, EventRule, Heartbeat, Notification, ResendBatch
 from tests.acceptance import gallery
 from tests.acceptance.test_browser import PHONE, WIDE, Visit, chromium
-from tests.desk.models import Lead
+from tests.desk.models import Customer, Lead, Ticket
 from tests.factories import CustomerFactory, StaffFactory
 from tests.integration.test_rules import make
 
@@ -30,7 +31,8 @@ pytestmark = pytest.mark.browser
 
 Status = Notification.Status
 
-LOG, RULES, BATCHES = "notification/", "eventrule/", "resendbatch/"
+APP = "chatitive_django/"
+LOG, RULES, BATCHES = f"{APP}notification/", f"{APP}eventrule/", f"{APP}resendbatch/"
 PAGES = {
     "list": LOG,
     "list-ticked": LOG,
@@ -47,7 +49,7 @@ PAGES = {
     "batches": BATCHES,
     "batch-waiting": f"{BATCHES}{{waiting}}/change/",
     "batch-ended": f"{BATCHES}{{ended}}/change/",
-    "channels": "channel/",
+    "channels": f"{APP}channel/",
     "rules": RULES,
     "rule-first-step": f"{RULES}add/",
     "rule-second-step": f"{RULES}add/?name=Lost&model=desk.lead",
@@ -57,7 +59,7 @@ PAGES = {
     "go-live": f"{RULES}{{rule}}/go-live/",
     "declared": f"{RULES}declared/?key=desk.Order%3AOrderShipped",
 }
-"""The address of each page below that of the app's admin, with what `desk` names in braces."""
+"""The address of each page below the admin's, with what `desk` names in braces."""
 
 THEME = project.ADMIN_THEME
 OURS = "#content-main" if THEME else None
@@ -105,8 +107,14 @@ def strict_csp(get_response):
     return respond
 
 
+site = admin.site.__class__("admin")  # a theme has a class of its own for it
+site.register(Notification, NotificationAdmin)
+site.register(ResendBatch, BatchAdmin)
+site.register(Channel, ChannelAdmin)
+site.register(EventRule, EventRuleAdmin)
+site.register([Customer, Ticket, Lead])
 urlpatterns = [
-    *urls.urlpatterns,
+    path("admin/", site.urls),
     path("favicon.ico", lambda request: HttpResponse(status=204)),  # every browser asks for it
 ]
 
@@ -232,7 +240,7 @@ def test_every_page_is_right_for_eyes_keyboards_and_screen_readers(scheme, desk,
             page.set_viewport_size(viewport)
             for name, address in PAGES.items():
                 visit.complaints.clear()
-                answer = page.goto(f"{desk['at']}chatitive_django/{address.format(**desk)}")
+                answer = page.goto(desk["at"] + address.format(**desk))
                 found = [f"HTTP {answer.status}"] if answer.status != 200 else []
                 if name in THEN and not found:
                     found += _faults(THEN[name](page), None)
