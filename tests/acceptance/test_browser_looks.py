@@ -145,7 +145,7 @@ def desk(transactional_db, live_server, settings):
     Pulse(Heartbeat.Kind.WORKER, channels=["default"], concurrency=8).beat()
     return {
         "at": f"{live_server.url}/admin/",
-        **{str(name): row.pk for name, row in rows.items()},
+        **{str(name): getattr(row, "pk", row) for name, row in rows.items()},
         **_batches(boss),
         **_rules(),
     }
