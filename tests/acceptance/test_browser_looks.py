@@ -243,7 +243,8 @@ def test_every_page_is_right_for_eyes_keyboards_and_screen_readers(scheme, desk,
                 answer = page.goto(desk["at"] + address.format(**desk))
                 found = [f"HTTP {answer.status}"] if answer.status != 200 else []
                 if name in THEN and not found:
-                    found += _faults(THEN[name](page), None)
+                    frame = THEN[name](page)
+                    found += _faults(frame, None if frame.parent_frame else OURS)
                 for folded in page.locator("#content-main details").all():
                     folded.evaluate("element => { element.open = true }")
                 visit.picture(f"{name}-{scheme}-{size}", whole=True)
