@@ -66,6 +66,7 @@ OURS = "#content-main" if THEME else None
 """What is looked at by axe: themes have faults of their own that this app can't mend."""
 NOT_OURS = ["#searchbar", '.small > a[href="?"]', 'a[href="?o="]', ".add-row"]
 """What axe has against Django (search, "Show all"), Jazzmin (sorting) and Unfold (adding rows)."""
+SIZES = {"wide": WIDE, "phone": PHONE}
 AXE = {"resultTypes": ["violations"], "preload": False}
 """Without loading the style sheets itself, which takes an @import for one of the page."""
 POLICY = (
@@ -226,29 +227,40 @@ def _faults(frame, ours):
     ]
 
 
+def _look(visit, name):
+    """The faults of the page that is open, wide and on a phone; leaves a picture of each."""
+    page = visit.page
+    frame = THEN[name](page) if name in THEN else page.main_frame
+    for folded in page.locator("#content-main details").all():
+        folded.evaluate("element => { element.open = true }")
+    for size, viewport in SIZES.items():
+        page.set_viewport_size(viewport)
+        visit.picture(f"{name}-{size}", whole=True)
+        found = _faults(page.main_frame, OURS)
+        if frame.parent_frame:
+            found += _faults(frame, None)
+        yield from (f"{name}, {size}: {fault}" for fault in found)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_is_right_for_eyes_keyboards_and_screen_readers(scheme, desk, chromium):
     faults = []
-    with Visit(chromium, f"looks-{THEME or 'django'}", color_scheme=scheme) as visit:
+    folder = f"looks-{THEME or 'django'}-{scheme}"
+    with Visit(chromium, folder, color_scheme=scheme) as visit:
         page = visit.page
         page.goto(desk["at"])
         page.locator("[name=username]").fill("pam")
         page.locator("[name=password]").fill("demo")
         with page.expect_navigation():
             page.locator("[type=submit]").first.click()
-        for size, viewport in {"wide": WIDE, "phone": PHONE}.items():
-            page.set_viewport_size(viewport)
-            for name, address in PAGES.items():
-                visit.complaints.clear()
-                answer = page.goto(desk["at"] + address.format(**desk))
-                found = [f"HTTP {answer.status}"] if answer.status != 200 else []
-                if name in THEN and not found:
-                    frame = THEN[name](page)
-                    found += _faults(frame, None if frame.parent_frame else OURS)
-                for folded in page.locator("#content-main details").all():
-                    folded.evaluate("element => { element.open = true }")
-                visit.picture(f"{name}-{scheme}-{size}", whole=True)
-                found += _faults(page.main_frame, OURS) if not found else []
-                found += [] if THEME else visit.complaints
-                faults += [f"{name}, {size}: {fault}" for fault in found]
+        for name, address in PAGES.items():
+            page.set_viewport_size(WIDE)
+            visit.complaints.clear()
+            answer = page.goto(desk["at"] + address.format(**desk))
+            if answer.status != 200:
+                faults.append(f"{name}: HTTP {answer.status}")
+                continue
+            faults += _look(visit, name)
+            if not THEME:
+                faults += [f"{name}: {complaint}" for complaint in visit.complaints]
     assert not faults, "\n".join(faults)
