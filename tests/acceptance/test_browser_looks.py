@@ -50,6 +50,7 @@ PAGES = {
     "batch-waiting": f"{BATCHES}{{waiting}}/change/",
     "batch-ended": f"{BATCHES}{{ended}}/change/",
     "channels": f"{APP}channel/",
+    "channel-test": f"{APP}channel/default/send-test/",
     "rules": RULES,
     "rule-first-step": f"{RULES}add/",
     "rule-second-step": f"{RULES}add/?name=Lost&model=desk.lead",
@@ -135,6 +136,7 @@ def desk(transactional_db, live_server, settings):
             "offers": "locmem://",
             "surveys": "chatitive://SID:TOKEN@api.essential.to/SURVEYS",
         },
+        "API_TEST_NUMBERS": ["206-555-0199"],
         "DISPATCHER": "worker",
     }
     boss = StaffFactory(username="pam", is_superuser=True)
