@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gettext
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.utils import translation
 
 import chatitive_django
 
@@ -52,3 +54,45 @@ def test_what_people_read_is_found_in_code_and_in_templates(language, updated):
         "Yes, resend what is ticked",  # in a template
     ):
         assert f'\nmsgid "{text}"\n' in catalogue
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", ["--untranslated", "--only-fuzzy"])
+def test_every_message_is_translated(language, kind, updated):
+    catalogue = updated / language / "LC_MESSAGES" / "django.po"
+    wanting = _gettext("msgattrib", kind, "--no-obsolete", catalogue).stdout
+    assert not re.findall(r'^msgid "(?!"$).*$', wanting, re.MULTILINE)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_translation_has_the_placeholders_of_its_message(language):
+    catalogue = PACKAGE / "locale" / language / "LC_MESSAGES" / "django.po"
+    checked = _gettext("msgfmt", "--check-format", "--output-file", os.devnull, catalogue)
+    assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_installed_was_built_from_the_catalogue(language, updated):
+    built = Path(language) / "LC_MESSAGES" / "django.mo"
+    installed, anew = (_messages(above / built) for above in (PACKAGE / "locale", updated))
+    assert installed == anew
+
+
+@pytest.mark.parametrize(("spoken", "language"), [("pt-br", "pt"), ("es-mx", "es")])
+def test_people_across_the_sea_read_the_same_catalogue(spoken, language):
+    texts = []
+    for each in (spoken, language):
+        with translation.override(each):
+            texts.append(translation.gettext("A member of staff cancelled it."))
+    assert texts[0] == texts[1] != "A member of staff cancelled it."
+
+
+def _messages(path):
+    with path.open("rb") as file:
+        found = dict(gettext.GNUTranslations(file)._catalog)
+    found.pop("")  # when and by what it was made
+    return found
+
+
+def _gettext(*command):
+    return subprocess.run(command, check=False, capture_output=True, text=True)
