@@ -48,7 +48,7 @@ def sentence(event: Event, model: type[Model]) -> str:
         conditions.append(_("its condition in code holds"))
     if not conditions:
         return _("When %(when)s, send %(event)s to %(subscriber)s.") % parts
-    parts["conditions"] = (" " + _("and") + " ").join(conditions)
+    parts["conditions"] = _all(conditions)
     return _("When %(when)s, send %(event)s to %(subscriber)s, if %(conditions)s.") % parts
 
 
@@ -96,8 +96,8 @@ def _change(trigger: Changed, field: AnyField | None, parts: dict[str, str]) -> 
     if not trigger.on_create:
         return text % parts
     if trigger.to is ANY:
-        return (text + " " + _("or it is created")) % parts
-    return (text + " " + _("or it is created so")) % parts
+        return _("%(change)s or it is created") % {"change": text % parts}
+    return _("%(change)s or it is created so") % {"change": text % parts}
 
 
 def field_phrase(model: type[Model], name: str) -> str:
@@ -128,23 +128,25 @@ def value_phrase(value: Any, field: AnyField | None) -> str:
 
 def condition_phrase(condition: If, model: type[Model]) -> str:
     """A condition in words: "customer.name is one of Ada or Ben"."""
-    words = [condition.path, str(OPERATORS[condition.operator])]
-    if condition.operator not in WITHOUT_VALUE:
-        field = field_at(model, condition.path)
-        several = isinstance(condition.value, (list, tuple, set, frozenset))
-        words.append(
-            values_phrase(condition.value, field)
-            if several
-            else value_phrase(condition.value, field)
-        )
-    return " ".join(words)
+    words = {"path": condition.path, "operator": OPERATORS[condition.operator]}
+    if condition.operator in WITHOUT_VALUE:
+        return _("%(path)s %(operator)s") % words
+    field = field_at(model, condition.path)
+    several = isinstance(condition.value, (list, tuple, set, frozenset))
+    phrase = values_phrase if several else value_phrase
+    return _("%(path)s %(operator)s %(value)s") % {
+        **words,
+        "value": phrase(condition.value, field),
+    }
 
 
 def _subscriber(event: Event) -> str:
-    sources = [each for each in (event.subscriber_sid, event.phone_number) if each is not None]
-    if not sources:
-        return _("nobody")
-    return (" " + _("or else") + " ").join(_source(each) for each in sources)
+    sid, phone_number = event.subscriber_sid, event.phone_number
+    if sid is not None and phone_number is not None:
+        told = {"first": _source(sid), "second": _source(phone_number)}
+        return _("%(first)s or else %(second)s") % told
+    source = phone_number if sid is None else sid
+    return _("nobody") if source is None else _source(source)
 
 
 def _source(source: Source) -> str:
@@ -156,6 +158,14 @@ def _source(source: Source) -> str:
         case Constant():
             return _("a fixed number")
     return _("whom the project's code names")
+
+
+def _all(parts: Sequence[str]) -> str:
+    """All in one phrase: "a and b and c", for each may hold a comma of its own."""
+    told, *others = parts
+    for part in others:
+        told = _("%(first)s and %(second)s") % {"first": told, "second": part}
+    return told
 
 
 def _either(parts: Iterable[str]) -> str:

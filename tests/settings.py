@@ -1,5 +1,6 @@
 """Settings of the test suite; DATABASE names the vendor: sqlite, postgresql or mariadb.
 
+ADMIN_THEME names an app that dresses Django's admin: unfold or jazzmin.
 Worker processes that a test starts are given the test database by DATABASE_NAME.
 """
 
@@ -21,7 +22,9 @@ ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
+ADMIN_THEME = os.environ.get("ADMIN_THEME", "")
 INSTALLED_APPS = [
+    *filter(None, [ADMIN_THEME]),
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -55,6 +58,9 @@ TEMPLATES = [
         },
     }
 ]
+
+JAZZMIN_SETTINGS = {"use_google_fonts_cdn": False}
+JAZZMIN_UI_TWEAKS = {"default_theme_mode": "auto"}
 
 VENDOR = os.environ.get("DATABASE", "sqlite")
 # A file, for worker processes join in; given by the parent process to its children.

@@ -136,10 +136,12 @@ def _table(days: Sequence[Day], title: str) -> SafeString:
         for day in days
     )
     return format_html(
-        '<details><summary>{}</summary><div class="chatitive-scroll"><table>'
+        "<details><summary>{}</summary>"
+        '<div class="chatitive-scroll" tabindex="0" role="group" aria-label="{}"><table>'
         '<caption>{}</caption><thead><tr><th scope="col">{}</th>{}</tr></thead>'
         "<tbody>{}</tbody></table></div></details>",
         _("The numbers"),
+        title,
         title,
         _("Day"),
         head,

@@ -52,6 +52,7 @@ class BatchAdmin(_BatchAdmin):
 
     class Media:
         css = {"all": ("chatitive_django/admin.css",)}
+        js = ("chatitive_django/progress.js",)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)

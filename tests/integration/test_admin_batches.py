@@ -472,7 +472,7 @@ def test_a_batch_is_undone_within_the_minute(client_of_clerk, clerk, outbox):
     text = text_of(client_of_clerk.get(page(batch)))
     assert re.search(r"It starts in (5\d|60) seconds", text)
     assert 'value="Undo"' in text
-    assert '<meta http-equiv="refresh" content="5">' in text
+    assert 'data-chatitive-follow="on"' in text
     response = client_of_clerk.post(page(batch, "cancel"))
     assert "no more of it is sent" in told(response)
     start(batch)

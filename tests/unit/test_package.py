@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -48,3 +49,13 @@ def test_a_models_module_may_import_before_the_apps_are_ready(name):
         f"from chatitive_django import {name}"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_page_beside_djangos_own_stands_in_the_one_frame():
+    """Its breadcrumbs, styles and media are right in each version of Django and in the themes."""
+    templates = Path(chatitive_django.__file__).parent / "templates"
+    assert not [
+        str(each.relative_to(templates))
+        for each in templates.rglob("*.html")
+        if 'extends "admin/base' in each.read_text()
+    ]

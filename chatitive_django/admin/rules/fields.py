@@ -125,10 +125,12 @@ UNITS = [
 class SpanInput(forms.MultiWidget):
     """A number and its unit."""
 
+    use_fieldset = True
+
     def __init__(self) -> None:
-        super().__init__(
-            [forms.NumberInput({"min": 1, "class": "vIntegerField"}), forms.Select(choices=UNITS)]
-        )
+        number = {"min": 1, "class": "vIntegerField", "aria-label": gettext_lazy("How many")}
+        unit = {"aria-label": gettext_lazy("Unit")}
+        super().__init__([forms.NumberInput(number), forms.Select(unit, choices=UNITS)])
 
     def decompress(self, value: timedelta | None) -> list[Any]:
         if value is None:

@@ -267,6 +267,9 @@ class Rows(_Rows):
     def add_fields(self, form: Any, index: int | None) -> None:
         super().add_fields(form, index)
         form.instance.rule = self.instance
+        for field in form.fields.values():  # the table has headings only
+            if not field.widget.is_hidden:
+                field.widget.attrs["aria-label"] = str(field.label)
 
     def rows(self) -> list[Any]:
         """The rows as the form has them, stored or not, without those that are to go."""

@@ -99,6 +99,7 @@ class Listing(_RuleAdmin):
     search_help_text = gettext_lazy("A part of the name, the event or the model")
     show_facets = admin.ShowFacets.NEVER
     sortable_by = ("badge", "told", "fired", "edited")
+    show_add_link = True  # Unfold asks for it
     change_list_template = "admin/chatitive_django/eventrule/change_list.html"
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:

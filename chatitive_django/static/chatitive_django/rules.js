@@ -8,7 +8,7 @@ document.addEventListener("DOMContentLoaded", () => {
     return;
   }
   const show = (element, isShown) => element?.classList.toggle("chatitive-unneeded", !isShown);
-  const row = (name) => document.querySelector(`.form-row.field-${name}`);
+  const row = (name) => document.querySelector(`.field-${name}`);
 
   const arrange = () => {
     const changes = trigger.value === "changed";
@@ -33,6 +33,11 @@ document.addEventListener("DOMContentLoaded", () => {
     frame.style.height = "0";
     frame.addEventListener("load", () => {
       const shown = frame.contentDocument?.querySelector("main");
+      const page = document.documentElement;
+      if (shown && !page.dataset.theme) { // a theme that isn't Django's
+        const isDark = page.matches('.dark, [data-bs-theme="dark"]');
+        frame.contentDocument.documentElement.dataset.theme = isDark ? "dark" : "light";
+      }
       frame.style.height = shown ? `${shown.scrollHeight + 40}px` : "0";
     });
   }
