@@ -42,6 +42,8 @@ SPANS: dict[str, tuple[Promise, timedelta | None]] = {
 USUAL, ALL_TIME = "7d", "all"
 FROM, UNTIL = "from", "until"
 ATTENTION = "attention"
+FINDS = frozenset({SEARCH_VAR})
+"""What names the rows so closely that the whole log is looked through unless a time is chosen."""
 
 ALLOWED = frozenset(
     {"when", FROM, UNTIL, "status__exact", "event", "rule", "channel", "origin__exact"}
@@ -63,7 +65,7 @@ class WhenFilter(admin.SimpleListFilter):
         self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any
     ) -> None:
         self.days = {name: params.pop(name)[-1] for name in (FROM, UNTIL) if name in params}
-        self.is_search = bool(request.GET.get(SEARCH_VAR, "").strip())
+        self.is_search = _finds(request)
         self.kept = [
             (name, value)
             for name, values in request.GET.lists()
@@ -235,9 +237,13 @@ def in_force(request: HttpRequest) -> dict[str, str]:
     told = {name: str(value) for name, value in request.GET.items() if value and name in ALLOWED}
     if term := request.GET.get(SEARCH_VAR, "").strip():
         told[SEARCH_VAR] = mask(term) if any(sign.isdigit() for sign in term) else term
-    elif not told.keys() & {"when", FROM, UNTIL}:
+    if not (_finds(request) or told.keys() & {"when", FROM, UNTIL}):
         told["when"] = USUAL
     return told
+
+
+def _finds(request: HttpRequest) -> bool:
+    return any(request.GET.get(name, "").strip() for name in FINDS)
 
 
 def worded(told: Mapping[str, str]) -> str:
