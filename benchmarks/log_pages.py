@@ -93,7 +93,7 @@ def pages() -> dict[str, str]:
         "the list": log,
         "the list of all time": f"{log}?when=all",
         "one status": f"{log}?status__exact=rejected&when=all",
-        "what needs attention": f"{log}?status__exact=attention&when=30d",
+        "what needs attention": f"{log}?status__exact=attention",
         "one event": f"{log}?event=AccountClosed&when=all",
         "a day": f"{log}?when=24h",
         "a past day": f"{log}?from={_day(20)}&until={_day(20)}",
