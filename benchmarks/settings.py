@@ -6,3 +6,4 @@ from tests.settings import INSTALLED_APPS
 INSTALLED_APPS = [*INSTALLED_APPS, "benchmarks"]
 # Nobody is meant to see the sandbox's pages here.
 SILENCED_SYSTEM_CHECKS = ["chatitive_sandbox.W001"]
+ALLOWED_HOSTS = ["testserver"]

@@ -120,6 +120,12 @@ def processes() -> list[WorkerHealth]:
     return list(_workers(timezone.now()))
 
 
+def lost() -> Q:
+    """What a worker held that was lost so long ago that something should have brought it back."""
+    patience = timedelta(seconds=settings.SWEEP_INTERVAL * heartbeats.MISSED_BEFORE_LOST)
+    return Q(status=Status.SENDING, leased_until__lte=DatabaseNow(-patience))
+
+
 def last_day() -> dict[str, int]:
     """How many notifications of the last 24 hours have each status."""
     # The statuses are named for the index, which begins with them.
@@ -269,8 +275,7 @@ def _findings(
     for channel in channels:
         if channel.state == "flowing" and channel.configured:
             yield from _overdue(channel)
-    patience = timedelta(seconds=settings.SWEEP_INTERVAL * heartbeats.MISSED_BEFORE_LOST)
-    stuck = _rows().filter(status=Status.SENDING, leased_until__lte=DatabaseNow(-patience)).count()
+    stuck = _rows().filter(lost()).count()
     if stuck:
         yield Finding(
             code="stuck",

@@ -26,6 +26,7 @@ from ..reasons import sentence
 from ..resend import NotPossible
 from .acts import RESEND
 from .badges import BATCH_TONES, batch_badge
+from .filters import worded
 from .moments import moment
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ State = ResendBatch.State
 
 VIEW = "chatitive_django.view_notification"
 VIEW_RULE = "chatitive_django.view_eventrule"
-COMPARED = {"gte": "≥", "gt": ">", "lte": "≤", "lt": "<"}
 
 
 class BatchAdmin(_BatchAdmin):
@@ -172,8 +172,8 @@ def chosen_how(batch: ResendBatch) -> str:
     """How a batch's notifications or records were chosen, in words."""
     chosen = batch.selection
     if batch.is_backfill:
-        told = {"sentence": chosen.get("sentence", "–")}
-        return _("Records that were in the state already: “%(sentence)s”") % told
+        backfilled = {"sentence": chosen.get("sentence", "–")}
+        return _("Records that were in the state already: “%(sentence)s”") % backfilled
     if "failed_since" in chosen:
         since = parse_datetime(chosen["failed_since"])
         return format_html("{} {}", _("All that failed since"), moment(since))
@@ -181,19 +181,10 @@ def chosen_how(batch: ResendBatch) -> str:
         count = sum(batch.sorted.values())
         text = ngettext("%(count)s that was ticked", "%(count)s that were ticked", count)
         return text % {"count": count}
-    parts = [_part(name, value) for name, value in chosen.get("filter", {}).items()]
-    if not parts:
-        return _("All notifications")
-    return _("All that match: %(filter)s") % {"filter": ", ".join(parts)}
-
-
-def _part(name: str, value: str) -> str:
-    """One parameter of the list's address."""
-    if name == "q":
-        return _("search for “%(term)s”") % {"term": value}
-    field, _separator, lookup = name.partition("__")
-    label = getattr(Notification._meta.get_field(field), "verbose_name", field)
-    return f"{label} {COMPARED.get(lookup, '=')} {value}"
+    if "cause" in chosen:
+        return _("All that failed so: %(cause)s") % {"cause": sentence(chosen["cause"]["reason"])}
+    told = worded(chosen.get("filter", {}))
+    return _("All that match: %(filter)s") % {"filter": told} if told else _("All notifications")
 
 
 def _facts(batch: ResendBatch, told: batches.Report) -> list[tuple[str, Any]]:

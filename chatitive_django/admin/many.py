@@ -19,10 +19,10 @@ from django.utils.translation import gettext_lazy, ngettext
 from .. import batches
 from ..models import BatchRow, Notification, ResendBatch, log_alias
 from ..resend import NotPossible, cancel, version
-from ..subscribers import mask
 from .acts import CANCEL, RESEND, Acts
 from .asking import SHOWN, Asking, Named, typed
 from .badges import state
+from .filters import in_force
 from .moments import clock
 
 Status = Notification.Status
@@ -42,7 +42,7 @@ SINCE = {
 class ManyActs(Asking, Acts):
     """Resend many and cancel many; neither page acts but when its form is posted."""
 
-    actions = ("resend_many", "cancel_many")
+    actions: tuple[str, ...] = ("resend_many", "cancel_many")
 
     def has_resend_permission(self, request: HttpRequest) -> bool:
         """Whether this person may resend many, and this admin shows what becomes of it."""
@@ -78,7 +78,7 @@ class ManyActs(Asking, Acts):
     ) -> HttpResponse | None:
         """Freeze what is ticked, or all that the filter matches, and ask."""
         if request.POST.get("select_across") == "1":
-            selection: dict[str, Any] = {"filter": _told(request)}
+            selection: dict[str, Any] = {"filter": in_force(request)}
         else:
             selection = {"ticked": True}
         return self._ask(request, queryset, selection)
@@ -262,18 +262,6 @@ def _note(sort: Sort, rows: QuerySet[Notification]) -> str:
             return _("Mend the records first.")
         case _other:
             return _("They were meant not to be sent, can't be built, or are scrubbed.")
-
-
-def _told(request: HttpRequest) -> dict[str, str]:
-    """The filter of the list as it is kept; of a search that may name a person only the end."""
-    told = {
-        name: str(value)
-        for name, value in request.GET.items()
-        if value and name not in {"o", "p"} and not name.startswith("_")
-    }
-    if any(sign.isdigit() for sign in told.get("q", "")):
-        told["q"] = mask(told["q"])
-    return told
 
 
 def _is_id(text: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from django.db import connections
 from django.db.models import QuerySet
 
 from ..models import Notification
@@ -31,7 +32,10 @@ def search(queryset: QuerySet[Notification], term: str) -> QuerySet[Notification
     number = term.removeprefix("#")
     if number.isdecimal() and len(number) <= LONGEST_ID:
         return queryset.filter(pk=int(number))
-    return queryset.filter(event_name__startswith=term)
+    # The comparison that MySQL and MariaDB find in an index is the one that takes no heed of case.
+    is_mysql = connections[queryset.db].vendor == "mysql"
+    lookup = "istartswith" if is_mysql else "startswith"
+    return queryset.filter(**{f"event_name__{lookup}": term})
 
 
 def _uuid(term: str) -> uuid.UUID | None:

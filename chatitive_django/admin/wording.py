@@ -35,6 +35,10 @@ HEADLINES: dict[str, Promise] = {
 """Those without a full stop are followed by the reason."""
 
 
+QUIET = frozenset({Status.PENDING, Status.SENDING, Status.ACCEPTED, Status.CANCELLED})
+"""The statuses that need no reason."""
+
+
 def headline(row: Notification) -> str:
     """What happened and why, in one sentence: "Failed after 5 tries: Chatitive refused it."."""
     if row.status == Status.ACCEPTED and row.attempts > 1:
@@ -77,16 +81,21 @@ def _stem(row: Notification) -> str:
 
 
 def note(row: Notification) -> str:
-    """The few words that the list adds to a status; empty where it speaks for itself."""
-    told = row.reason_sentence
+    """The few words that a status leaves to say; empty where it speaks for itself."""
+    told = "" if row.status in QUIET else row.reason_sentence
+    brief = tries(row)
+    return f"{told} ({brief})" if told and brief else told or brief
+
+
+def tries(row: Notification) -> str:
+    """When it is tried next, and how often it was; empty where one try was all."""
+    told = ""
     if row.status == Status.PENDING and row.attempts:
         told = _("Next try at %(time)s") % {"time": clock(row.available_at)}
-    elif row.status in {Status.PENDING, Status.SENDING, Status.ACCEPTED, Status.CANCELLED}:
-        told = ""
     if row.attempts < 2:
         return told
-    tries = ngettext("%(count)s try", "%(count)s tries", row.attempts) % {"count": row.attempts}
-    return f"{told} ({tries})" if told else tries
+    count = ngettext("%(count)s try", "%(count)s tries", row.attempts) % {"count": row.attempts}
+    return f"{told} ({count})" if told else count
 
 
 CONSEQUENCES: dict[str, Promise] = {

@@ -112,6 +112,7 @@ class Notification(models.Model):
             ("resend_notification", _("Can resend notifications")),
             ("send_again", _("Can send again what was already accepted")),
             ("cancel_notification", _("Can cancel pending notifications")),
+            ("export_notification", _("Can export notifications")),
         ]
         indexes = [
             # Status comes first where a condition would do elsewhere: MySQL and MariaDB drop the
@@ -147,6 +148,19 @@ class Notification(models.Model):
                 fields=["rule", "-created_at"],
                 name="chatitive_by_rule",
                 condition=models.Q(rule__isnull=False),
+            ),
+            # The list shows the latest first, of all or of what a filter leaves. In the order of a
+            # locale PostgreSQL can't find how a name begins, so the index has that of the bytes.
+            models.Index(fields=["-created_at"], name="chatitive_by_time"),
+            models.Index(
+                fields=["event_name", "-created_at"],
+                name="chatitive_by_event",
+                opclasses=["varchar_pattern_ops", "timestamptz_ops"],
+            ),
+            models.Index(
+                fields=["origin", "-created_at"],
+                name="chatitive_by_origin",
+                condition=~models.Q(origin="automatic"),
             ),
         ]
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.contrib import admin
+from django.core.cache import cache
 from django.http import HttpResponse
 from django.urls import path
 from django.utils import timezone
 
 from chatitive_django.admin import BatchAdmin, ChannelAdmin, MessagesMixin, NotificationAdmin
+from chatitive_django.channels import pause, resume
 from chatitive_django.models import Channel, Notification, ResendBatch
 from chatitive_django.outcomes import Outcome
 from tests.desk.models import Customer, Ticket
@@ -123,6 +125,32 @@ def fill():
         row = _row(now - timedelta(minutes=minutes), event, tickets[n], status, more, tries)
         rows[status] = row
     return {**rows, "customer": tickets[1].customer_id}
+
+
+def break_down():
+    """Store what an outage leaves: failures of two causes, and a channel that stands still."""
+    now = timezone.now()
+    ticket = Ticket.objects.first()
+    for n in range(12):
+        when = now - timedelta(minutes=90 - n)
+        refused = {"reason": "http_404"}
+        _row(when, FEEDBACK, ticket, Status.REJECTED, refused, ["http_404"])
+        if n % 3 == 0:
+            _row(when, RECEIVED, ticket, Status.INVALID, {"reason": "no_subscriber"}, [])
+    pause("default", reason="The texts name the wrong shop")
+
+
+def be_well():
+    """Store a week in which nearly all went well, and nobody must act."""
+    Notification.objects.exclude(status=Status.ACCEPTED).delete()
+    resume("default")
+    cache.clear()
+    ticket = Ticket.objects.first()
+    for n in range(60):
+        _row(
+            timezone.now() - timedelta(hours=2.6 * n), RECEIVED, ticket, Status.ACCEPTED, {}, ["ok"]
+        )
+    _row(timezone.now() - timedelta(hours=3), FEEDBACK, ticket, Status.EXPIRED, {}, ["http_503"])
 
 
 def _row(created_at, event, ticket, status, more, tries):

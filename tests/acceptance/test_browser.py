@@ -268,6 +268,47 @@ def test_every_page_looks_right_and_keeps_to_a_strict_policy(look, shown, chromi
         assert visit.complaints == []
 
 
+@pytest.mark.parametrize("look", LOOKS)
+def test_an_outage_is_told_above_the_list_and_mended_from_there(look, shown, chromium):
+    context, _statuses = LOOKS[look]
+    _rows, address = shown
+    with Visit(chromium, look, **context) as visit:
+        page = visit.page
+
+        def looks_right(name):
+            visit.picture(name, whole=True)
+            assert page.evaluate(CUT_OFF) == [], name
+
+        visit.log_in(f"{address}/admin/", "pam", "demo")
+        in_a_thread(gallery.break_down)
+        page.goto(address + LOG)
+        assert visit.says("Someone must act")
+        assert not visit.says("Resend these 13…")
+        looks_right("log-outage")
+        with page.expect_navigation():
+            page.get_by_role("button", name="Test the connection").first.click()
+        looks_right("log-tested")
+        visit.press("Resend these 13…")
+        assert visit.says("All that failed so")
+        page.goto(f"{address}{LOG}?status__exact=attention&from=2026-01-01")
+        looks_right("log-filtered")
+        in_a_thread(gallery.be_well)
+        page.goto(address + LOG)
+        looks_right("log-well")
+        assert visit.complaints == []
+
+
+def test_all_columns_are_shown_where_there_is_room(shown, chromium):
+    _rows, address = shown
+    with Visit(chromium, "light", viewport={"width": 1600, "height": 900}) as visit:
+        visit.log_in(f"{address}/admin/", "pam", "demo")
+        visit.page.goto(address + LOG)
+        visit.picture("log-wide", whole=True)
+        assert visit.page.evaluate(CUT_OFF) == []
+        assert visit.page.get_by_role("columnheader", name="Next try").is_visible()
+        assert visit.complaints == []
+
+
 def test_every_act_works_under_a_strict_policy_and_by_keyboard(shown, chromium):
     rows, address = shown
     with Visit(chromium, "acts") as visit:
@@ -367,17 +408,26 @@ def test_a_double_click_and_a_stale_page_send_nothing_twice(shown, chromium):
         assert page.get_by_text("It was resent as").get_by_role("link").count() == 1
 
 
+def in_a_thread(act):
+    """Use the database beside Playwright, which runs a loop of its own."""
+
+    def run():
+        act()
+        connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+
+
 def let_a_minute_go_by():
-    """Start what was confirmed; in a thread, for Playwright's own runs a loop."""
+    """Start what was confirmed."""
 
     def start():
         ResendBatch.objects.update(starts_at=timezone.now())
         batches.advance()
-        connection.close()
 
-    thread = threading.Thread(target=start)
-    thread.start()
-    thread.join()
+    in_a_thread(start)
 
 
 @pytest.mark.parametrize("look", LOOKS)

@@ -148,7 +148,10 @@ def test_all_that_match_the_filter_are_taken_beyond_the_page(client_of_clerk):
     NotificationFactory(status=Status.EXPIRED)
     url = asked(client_of_clerk, rows[:50], across=True, query="status__exact=rejected")
     batch = ResendBatch.objects.get()
-    assert (batch.total, batch.selection) == (60, {"filter": {"status__exact": "rejected"}})
+    assert (batch.total, batch.selection) == (
+        60,
+        {"filter": {"status__exact": "rejected", "when": "7d"}},
+    )
     text = text_of(client_of_clerk.get(url))
     assert "All that match: status = rejected" in text
     assert "and 55 more" in text

@@ -20,6 +20,7 @@ MAY = {
         *_SUPPORT,
         "view_payload",
         "send_again",
+        "export_notification",
         "pause_channel",
         "send_test",
         "view_eventrule",
