@@ -46,6 +46,9 @@ PAGES = {
     "cancel-many": f"{LOG}cancel-many/?ids={{pending}},{{accepted}}",
     "explain-form": f"{LOG}explain/",
     "explain": f"{LOG}explain/?model=desk.lead&pk={{lead}}",
+    "messages-of-a-record": "desk/ticket/{ticket}/messages/",
+    "messages-to-a-person": "desk/customer/{customer}/messages/",
+    "record": "desk/ticket/{ticket}/change/",
     "batches": BATCHES,
     "batch-waiting": f"{BATCHES}{{waiting}}/change/",
     "batch-ended": f"{BATCHES}{{ended}}/change/",
@@ -58,6 +61,7 @@ PAGES = {
     "rule-preview": f"{RULES}{{rule}}/change/",
     "rule-broken": f"{RULES}{{broken}}/change/",
     "go-live": f"{RULES}{{rule}}/go-live/",
+    "go-live-backfill": f"{RULES}{{rule}}/go-live/{{backfill}}/",
     "declared": f"{RULES}declared/?key=desk.Order%3AOrderShipped",
 }
 """The address of each page below the admin's, with what `desk` names in braces."""
@@ -114,7 +118,9 @@ site.register(Notification, NotificationAdmin)
 site.register(ResendBatch, BatchAdmin)
 site.register(Channel, ChannelAdmin)
 site.register(EventRule, EventRuleAdmin)
-site.register([Customer, Ticket, Lead])
+site.register(Ticket, gallery.TicketAdmin)
+site.register(Customer, gallery.CustomerAdmin)
+site.register(Lead)
 urlpatterns = [
     path("admin/", site.urls),
     path("favicon.ico", lambda request: HttpResponse(status=204)),  # every browser asks for it
@@ -149,8 +155,9 @@ def desk(transactional_db, live_server, settings):
     return {
         "at": f"{live_server.url}/admin/",
         **{str(name): getattr(row, "pk", row) for name, row in rows.items()},
+        "ticket": rows[Status.REJECTED].source_id,
         **_batches(boss),
-        **_rules(),
+        **_rules(boss),
     }
 
 
@@ -170,7 +177,7 @@ def _batches(boss):
     return {"ended": ended.pk, "waiting": confirmed().pk, "draft": draft().pk}
 
 
-def _rules():
+def _rules(boss):
     def lead(title, name, phone):
         return Lead.objects.create(title=title, customer=CustomerFactory(name=name, phone=phone))
 
@@ -188,7 +195,8 @@ def _rules():
         each.stage = "won"
         each.save()
     Lead.objects.filter(pk=lead("Windows", "Dee", "206-555-0112").pk).update(stage="won")
-    return {"rule": rule.pk, "broken": broken.pk, "lead": won.pk}
+    backfill = batches.draft_backfill(rule, user_id=boss.pk)
+    return {"rule": rule.pk, "broken": broken.pk, "lead": won.pk, "backfill": backfill.pk}
 
 
 def _previewed(page):
