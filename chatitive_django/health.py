@@ -13,6 +13,7 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -243,7 +244,10 @@ def _age(moment: datetime, now: datetime) -> float:
 
 
 def _told(moment: datetime | None) -> str:
-    return moment.isoformat(timespec="seconds") if moment else "?"
+    if moment is None:
+        return "?"
+    local = timezone.localtime(moment) if timezone.is_aware(moment) else moment
+    return date_format(local, "DATETIME_FORMAT")
 
 
 def _findings(
