@@ -251,8 +251,10 @@ def _finds(request: HttpRequest) -> bool:
 
 
 def worded(told: Mapping[str, str]) -> str:
-    """A filter that was kept, in words."""
-    return ", ".join(part for name, value in told.items() if (part := _part(name, value)))
+    """A filter that was kept, in words; a database may have kept it in any order."""
+    others = (each.parameter_name for each in FILTERS if each is not WhenFilter)
+    names = [SEARCH_VAR, *others, "when", FROM, UNTIL]
+    return ", ".join(part for name in names if name in told and (part := _part(name, told[name])))
 
 
 def _part(name: str, value: str) -> str:
