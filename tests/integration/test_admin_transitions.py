@@ -40,7 +40,7 @@ def test_each_change_is_counted_once_however_many_rules_have_seen_it(pam, lead):
     make("Won", mode="watch")
     change(lead, "won", "lost", "won")
     text = words(page(pam, ADD))
-    assert "Seen lately: Stage From To How often" in text
+    assert "Stage From To How often" in text
     (stage,) = transitions.seen(Lead, whole=True)
     assert sorted(stage.changes) == [
         ("Lost", "Won at last", 1),
