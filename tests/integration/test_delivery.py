@@ -383,7 +383,7 @@ def test_a_channel_whose_claim_fails_loses_nothing_that_another_has_claimed(sett
 
 def test_late_proof_on_the_way_of_a_claim_ends_the_doubt_and_a_foreign_lease_is_left_alone(channel):
     if not takes_several(connection):
-        return
+        pytest.skip("only psycopg 3 takes several statements at once")
     channel(closed_port())
     record(), record(phone_number="206-555-0101")
     doubtful, foreign = log.claim("default", 2, LEASE)
@@ -400,7 +400,7 @@ def test_late_proof_on_the_way_of_a_claim_ends_the_doubt_and_a_foreign_lease_is_
 
 def test_a_turn_that_settles_and_claims_is_one_round_trip_where_the_driver_has_it(channel):
     if not takes_several(connection):
-        return
+        pytest.skip("only psycopg 3 takes several statements at once")
     for n in range(3):
         record(phone_number=f"206-555-01{n:02}")
     executed = []
