@@ -41,3 +41,9 @@ def latest() -> Mapping[str, Calls]:
         elif duration is not None:
             calls.durations.append(duration)
     return found
+
+
+def median_of_all() -> float | None:
+    """How long an accepted call takes on any channel, in milliseconds."""
+    durations = [each for calls in latest().values() for each in calls.durations]
+    return median(durations) if durations else None

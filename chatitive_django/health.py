@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from statistics import median
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -22,8 +21,7 @@ from .conf import settings
 from .dbtime import DatabaseNow
 from .findings import Finding, Level, Mender
 from .log import due
-from .models import Attempt, Channel, Heartbeat, Notification, log_alias
-from .outcomes import Outcome
+from .models import Channel, Heartbeat, Notification, log_alias
 from .reasons import sentence
 
 Status = Notification.Status
@@ -32,8 +30,6 @@ OVERDUE = timedelta(minutes=5)
 """What is due for so long isn't waiting, it is forgotten."""
 COUNTED = timedelta(hours=24)
 COUNTED_AT_MOST = 1000
-LATEST = 200
-"""The accepted attempts of which the median is taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,16 +129,6 @@ def last_day() -> dict[str, int]:
     recent = _rows().filter(status__in=Status.values, created_at__gte=DatabaseNow(-COUNTED))
     counted = recent.order_by().values_list("status").annotate(Count("id"))
     return {**dict.fromkeys(Status.values, 0), **dict(counted)}
-
-
-def latency() -> float | None:
-    """The median duration of the latest accepted attempts, in milliseconds."""
-    accepted = Attempt.objects.using(log_alias()).filter(
-        outcome=Outcome.ACCEPTED, duration_ms__isnull=False
-    )
-    latest = accepted.order_by("-pk").values_list("duration_ms", flat=True)[:LATEST]
-    durations = [each for each in latest if each is not None]
-    return median(durations) if durations else None
 
 
 def _rows() -> QuerySet[Notification]:

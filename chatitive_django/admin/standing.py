@@ -10,9 +10,10 @@ from django.utils.formats import number_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from ..calls import median_of_all
 from ..conf import InvalidSetting
 from ..findings import Finding, Level, Mender
-from ..health import glance, last_day, latency
+from ..health import glance, last_day
 from ..models import Notification, log_alias
 from ..tallies import tally
 from .bars import bars
@@ -79,6 +80,6 @@ def _lately() -> tuple[dict[str, int], float | None]:
     key = f"chatitive_django.lately.{log_alias()}"
     figures: tuple[dict[str, int], float | None] | None = cache.get(key)
     if figures is None:
-        figures = last_day(), latency()
+        figures = last_day(), median_of_all()
         cache.set(key, figures, KEPT)
     return figures
