@@ -176,11 +176,15 @@ def _refuse_after(start_by: float) -> None:
 
 
 class _DeadlineReader(io.RawIOBase):
-    """A socket's bytes; each read waits for what the call has left, so no drip outlasts it."""
+    """A socket's bytes; each read waits for what the call has left, so no drip outlasts it.
 
-    def __init__(self, sock: socket.socket, remaining: Callable[[], float]) -> None:
+    A thread that was held up past the deadline looks once at what has come: it may be the answer.
+    """
+
+    def __init__(self, sock: socket.socket, left: Callable[[], float]) -> None:
         self._sock = sock
-        self._remaining = remaining
+        self._left = left
+        self._looked_late = False
 
     def makefile(self, _mode: str) -> io.BufferedReader:
         """What `HTTPResponse` asks a socket for."""
@@ -190,8 +194,15 @@ class _DeadlineReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        self._sock.settimeout(self._remaining())
-        return self._sock.recv_into(buffer)
+        left = self._left()
+        if left <= 0 and self._looked_late:
+            raise TimeoutError
+        self._looked_late = left <= 0
+        self._sock.settimeout(max(left, 0.0))
+        try:
+            return self._sock.recv_into(buffer)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            raise TimeoutError from None
 
 
 class _Connection(HTTPConnection):
@@ -217,7 +228,7 @@ class _Connection(HTTPConnection):
             # A server that refuses early answers and closes before it has read everything.
             if not self.written:
                 raise
-        return Incoming(io.BufferedReader(_DeadlineReader(self.sock, self.remaining)))
+        return Incoming(io.BufferedReader(_DeadlineReader(self.sock, self.left)))
 
     def reason_for(self, failure: Exception) -> str:
         """The code for what ended a call on this connection."""
@@ -235,9 +246,13 @@ class _Connection(HTTPConnection):
             return CONNECTION_FAILED
         return PROXY_FAILED if self.proxied else _reason_unconnected(failure)
 
+    def left(self) -> float:
+        """Seconds until the deadline, less than none after it."""
+        return self.deadline - time.monotonic()
+
     def remaining(self) -> float:
         """Seconds until the deadline; raises `TimeoutError` after it."""
-        left = self.deadline - time.monotonic()
+        left = self.left()
         if left <= 0:
             raise TimeoutError
         return left
@@ -253,7 +268,7 @@ class _Connection(HTTPConnection):
     def response_class(  # type: ignore[override]
         self, sock: socket.socket, debuglevel: int = 0, method: str | None = None
     ) -> http.client.HTTPResponse:
-        reader = _DeadlineReader(sock, self.remaining)
+        reader = _DeadlineReader(sock, self.left)
         return http.client.HTTPResponse(cast("socket.socket", reader), debuglevel, method)
 
     def _new_conn(self) -> socket.socket:

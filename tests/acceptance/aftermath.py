@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from chatitive_django.models import Attempt, Notification
+from chatitive_django.transport import NO_ANSWER
 from tests.fault_server import Received
 
 if TYPE_CHECKING:
@@ -65,15 +66,17 @@ class Aftermath:
         for row in self.rows:
             requests, attempts = self.of(row), self.attempts[row.pk]
             if row.pk in self.rescued | self.overslept:
-                assert row.status != Status.REJECTED or is_refusal(requests[-1]), self.story(row)
+                assert row.status != Status.REJECTED or is_refusal(requests[-1].answered), (
+                    self.story(row)
+                )
                 continue
-            answers = [each.answered for each in requests if each.answered]
-            assert [each.http_status for each in attempts if each.http_status] == answers, (
-                self.story(row)
-            )
-            if any(map(succeeded, requests)):
+            heard, answers = self.heard(row), iter(self.answers(row))
+            assert all(status in answers for status in heard), self.story(row)
+            # A server on a busy machine may answer when the time for the call is over.
+            assert self.unheard(row) <= self.calls_out_of_time(row), self.story(row)
+            if any(200 <= status < 300 for status in heard):
                 end = Status.ACCEPTED
-            elif requests and is_refusal(requests[-1]):
+            elif is_refusal(attempts[-1].http_status):
                 end = Status.REJECTED
             else:
                 gave_up = attempts[-1].http_status == 500 and attempts[-1].number >= 5
@@ -84,9 +87,7 @@ class Aftermath:
     def no_answer_is_noted_twice(self) -> None:
         """Not even where a worker or the database was lost while it was noted."""
         for row in self.rows:
-            told = Counter(each.answered for each in self.of(row) if each.answered)
-            noted = Counter(each.http_status for each in self.attempts[row.pk] if each.http_status)
-            assert noted <= told, self.story(row)
+            assert Counter(self.heard(row)) <= Counter(self.answers(row)), self.story(row)
             begun = Counter(
                 each.started_at
                 for each in self.attempts[row.pk]
@@ -99,8 +100,9 @@ class Aftermath:
         for row in self.rows:
             assert row.on_ambiguous == "retry" or not self.repeated(row), self.story(row)
             if row.pk not in self.rescued:
-                earlier = {request.answered for request in self.of(row)[:-1]}
-                assert earlier <= NOT_TAKEN | IN_DOUBT, self.story(row)
+                earlier = [request.answered for request in self.of(row)[:-1]]
+                clear = sum(status not in NOT_TAKEN | IN_DOUBT for status in earlier)
+                assert clear <= self.unheard(row), self.story(row)
         assert self.repeats <= self.doubts
 
     def subscribers_get_theirs_in_order(self) -> None:
@@ -124,6 +126,26 @@ class Aftermath:
     def of(self, row: Notification) -> list[Received]:
         """The requests for a row, in the order in which they arrived."""
         return self.received[str(row.public_id)]
+
+    def answers(self, row: Notification) -> list[int]:
+        """The statuses that the server told about a row."""
+        return [each.answered for each in self.of(row) if each.answered]
+
+    def heard(self, row: Notification) -> list[int]:
+        """The statuses that its attempts tell of."""
+        return [each.http_status for each in self.attempts[row.pk] if each.http_status]
+
+    def unheard(self, row: Notification) -> int:
+        """How many of its answers no attempt tells of."""
+        return len(self.answers(row)) - len(self.heard(row))
+
+    def calls_out_of_time(self, row: Notification) -> int:
+        """How many of its calls had no answer for as long as a call may take."""
+        longest = 1000 * self.storm.call_timeout
+        return sum(
+            attempt.reason == NO_ANSWER and (attempt.duration_ms or 0) >= longest - 1
+            for attempt in self.attempts[row.pk]
+        )
 
     @cached_property
     def rescued(self) -> set[int]:
@@ -159,6 +181,7 @@ class Aftermath:
     def doubts(self) -> int:
         """The requests without a clear answer, and what lost or sleeping workers had in hand."""
         unclear = sum(request.answered in IN_DOUBT for request in self.storm.server.requests)
+        unclear += sum(self.unheard(row) for row in self.rows if row.pk not in self.rescued)
         lost = self.storm.kills * self.storm.concurrency
         # A sleeper that holds SQLite's lock has the leases of all workers run out.
         return unclear + lost + (self.rescues if self.storm.naps else 0)
@@ -197,6 +220,5 @@ def succeeded(request: Received) -> bool:
     return request.answered is not None and 200 <= request.answered < 300
 
 
-def is_refusal(request: Received) -> bool:
-    status = request.answered or 0
-    return 400 <= status < 500 and status not in COME_AGAIN
+def is_refusal(status: int | None) -> bool:
+    return status is not None and 400 <= status < 500 and status not in COME_AGAIN

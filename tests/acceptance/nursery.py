@@ -21,9 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from tests.acceptance.processes import python
-
-SECONDS_TO_END = 60
+from tests.acceptance.processes import SECONDS_TO_END, python
 
 FORKS = """
     import ctypes

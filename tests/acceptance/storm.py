@@ -19,10 +19,12 @@ import signal
 import time
 from typing import Self
 
+from django.utils import timezone
+
 from chatitive_django.models import Notification
 from tests.acceptance.aftermath import Aftermath
 from tests.acceptance.nursery import Forked, Nursery
-from tests.acceptance.processes import python, wait_until
+from tests.acceptance.processes import SECONDS_TO_END, python, wait_until
 from tests.factories import CustomerFactory, NotificationFactory, TicketFactory
 from tests.fault_server import (
     Behaviour,
@@ -41,6 +43,8 @@ Status = Notification.Status
 UNFINISHED = [Status.PENDING, Status.SENDING]
 
 LEASE, CALL_TIMEOUT, CONCURRENCY = 2.0, 1.0, 4
+PATIENT = {"LEASE": 60, "CALL_TIMEOUT": 20}
+"""For workers that are neither lost nor sleep: no call runs out of time on a busy machine."""
 READY = "SIGTERM finishes what is in hand"
 
 QUICK = """
@@ -168,10 +172,14 @@ class Storm:
             worker.send(signal.SIGTERM)
         assert {worker.exit_code() for worker in workers} == {0}, self.output
 
+    def end_leases(self) -> None:
+        """Have the leases of workers that are lost run out, as if the time had passed."""
+        Notification.objects.filter(status=Status.SENDING).update(leased_until=timezone.now())
+
     def random_pause(self, longest: float) -> None:
         time.sleep(self.random.uniform(0, longest))
 
-    def wait_for_calm(self, *, seconds: float = 60.0) -> None:
+    def wait_for_calm(self, *, seconds: float = SECONDS_TO_END) -> None:
         """Wait until no row is pending or being sent."""
         until = time.monotonic() + seconds
         while left := self.unfinished():
@@ -204,7 +212,7 @@ class Writers:
         self._process = python(WRITER, pause)
 
     def end(self) -> None:
-        output = self._process.communicate(timeout=120)
+        output = self._process.communicate(timeout=SECONDS_TO_END)
         assert self._process.returncode == 0, output
 
     def kept_what_they_committed(self) -> None:

@@ -22,6 +22,7 @@ from django.utils import timezone
 from chatitive_django import batches
 from chatitive_django.models import Notification, ResendBatch
 from tests.acceptance import gallery
+from tests.acceptance.processes import SECONDS_TO_END
 from tests.factories import StaffFactory
 
 pytestmark = pytest.mark.browser
@@ -150,7 +151,7 @@ def demo(tmp_path):
             too_late.cancel()
             process.send_signal(signal.SIGINT)
             try:
-                process.communicate(timeout=15)
+                process.communicate(timeout=SECONDS_TO_END)
             finally:
                 process.kill()
 

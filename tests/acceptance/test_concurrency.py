@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from chatitive_django.models import Notification
-from tests.acceptance.processes import python
+from tests.acceptance.processes import SECONDS_TO_END, python
 from tests.desk.models import Item
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -78,7 +78,7 @@ def test_the_log_of_each_record_is_a_chain_whatever_runs_at_once(seed):
     pks = [Item.objects.create(code=f"i{n}").pk for n in range(3)]
     running = [python(PROGRAM, seed * 10 + n, *pks) for n in range(3)]
     for process in running:
-        output = process.communicate(timeout=120)
+        output = process.communicate(timeout=SECONDS_TO_END)
         assert process.returncode == 0, output
     for pk in pks:
         rows = Notification.objects.filter(event_name="ItemCounted", source_id=str(pk))

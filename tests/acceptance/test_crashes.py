@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from chatitive_django.models import Attempt, Notification
-from tests.acceptance.processes import manage, python, wait_until
+from tests.acceptance.processes import SECONDS_TO_END, manage, python, wait_until
 from tests.desk.models import Agent, Customer, Order, Ticket
 from tests.fault_server import FaultServer, answer, stall_at_once
 
@@ -60,7 +60,7 @@ def test_a_process_killed_within_a_save_in_autocommit_leaves_both_or_neither(
     ticket, patch, changed
 ):
     process = python(SAVE_AND_DIE.format(patch=patch), ticket.pk)
-    output = process.communicate(timeout=30)
+    output = process.communicate(timeout=SECONDS_TO_END)
     assert process.returncode == -signal.SIGKILL, output
     ticket.refresh_from_db()
     assert (ticket.status == "Success") == changed
@@ -91,7 +91,7 @@ def test_processes_that_make_the_same_change_at_once_record_one_event_each_time(
         for _ in range(processes)
     ]
     for process in running:
-        output = process.communicate(timeout=60)
+        output = process.communicate(timeout=SECONDS_TO_END)
         assert process.returncode == 0, output
     assert Ticket.objects.filter(status="Success").count() == rounds
     assert Notification.objects.count() == rounds
@@ -116,7 +116,7 @@ def test_processes_that_delete_the_same_row_at_once_record_one_event():
         for _ in range(2)
     ]
     for process in running:
-        output = process.communicate(timeout=60)
+        output = process.communicate(timeout=SECONDS_TO_END)
         assert process.returncode == 0, output
     assert not Order.objects.exists()
     assert Notification.objects.count() == len(orders)
@@ -147,7 +147,7 @@ def test_a_worker_killed_after_the_server_got_the_request_leaves_nothing_sending
             wait_until(lambda: Notification.objects.get().status == wanted)
         finally:
             second.terminate()
-            output = second.communicate(timeout=15)
+            output = second.communicate(timeout=SECONDS_TO_END)
         assert second.returncode == 0, output
     outcomes = list(Attempt.objects.order_by("pk").values_list("outcome", flat=True))
     assert outcomes == ["lease_ran_out"] + ["accepted"] * (on_ambiguous == "retry")
@@ -167,7 +167,7 @@ def test_sigterm_finishes_what_is_in_hand_and_exits_zero(ticket):
             wait_until(lambda: server.requests)
         finally:
             worker.terminate()
-            output = worker.communicate(timeout=15)
+            output = worker.communicate(timeout=SECONDS_TO_END)
     assert worker.returncode == 0, output
     assert Notification.objects.get().status == Status.ACCEPTED
 
@@ -185,7 +185,7 @@ def test_sigterm_finishes_what_is_in_hand_and_exits_zero(ticket):
 )
 def test_misuse_ends_with_a_clear_error_that_holds_no_secret(arguments, settings, told):
     process = manage("chatitive", *arguments, **settings)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=SECONDS_TO_END)
     assert process.returncode != 0
     assert told in err
     assert "s3cr3t" not in out + err
@@ -199,7 +199,7 @@ def test_a_wrong_password_loses_nothing_and_is_told(ticket):
     with FaultServer(answer(401)) as server:
         url = f"chatitive+http://SID:s3cr3t@localhost:{server.port}/CHANNEL"
         process = manage("chatitive", "deliver", api_url=url)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=SECONDS_TO_END)
     row = Notification.objects.get()
     assert (row.status, row.reason) == (Status.PENDING, "http_401")
     assert "http_401" in err
@@ -219,13 +219,14 @@ def test_the_embedded_dispatcher_delivers_in_the_serving_process_and_waits_at_ex
             ticket = Ticket.objects.get(pk=sys.argv[1])
             ticket.status = "Success"
             ticket.save()
-            time.sleep(0.2)
+            while Notification.objects.filter(status="pending").exists():
+                time.sleep(0.02)
             """,
             ticket.pk,
             api_url=url,
             DISPATCHER="embedded",
         )
-        output = process.communicate(timeout=30)
+        output = process.communicate(timeout=SECONDS_TO_END)
     assert process.returncode == 0, output
     assert Notification.objects.get().status == Status.ACCEPTED
     assert len(server.requests) == 1
@@ -243,7 +244,7 @@ def test_the_embedded_dispatcher_is_not_started_by_a_commit(ticket):
         ticket.pk,
         DISPATCHER="embedded",
     )
-    output = process.communicate(timeout=30)
+    output = process.communicate(timeout=SECONDS_TO_END)
     assert process.returncode == 0, output
     assert Notification.objects.get().status == Status.PENDING
 

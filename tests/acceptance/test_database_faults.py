@@ -9,7 +9,8 @@ from django.db import connection
 
 from chatitive_django.models import Attempt, Notification
 from tests.acceptance.databases import UNSTABLE, cut_connections, impatient
-from tests.acceptance.storm import Storm, sized, unhurried
+from tests.acceptance.processes import wait_until
+from tests.acceptance.storm import PATIENT, Storm, sized, unhurried
 from tests.fault_server import answer, answer_in_turn
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -54,7 +55,7 @@ def lose_the_confirmation_of_settling():
 
 @pytest.mark.parametrize("statuses", [[202], [404], [503, 202], [401, 202]], ids=str)
 def test_a_result_whose_commit_nobody_heard_of_is_noted_once(nursery, statuses):
-    with Storm(nursery, answer_in_turn(*statuses), PROBE_INTERVAL=0.2) as storm:
+    with Storm(nursery, answer_in_turn(*statuses), PROBE_INTERVAL=0.2, **PATIENT) as storm:
         storm.record(1)
         worker = storm.start_ready_worker(LOSSES + "lose_the_confirmation_of_settling()")
         storm.wait_for_calm()
@@ -68,13 +69,13 @@ def test_a_result_whose_commit_nobody_heard_of_is_noted_once(nursery, statuses):
 
 @pytest.mark.parametrize("on_ambiguous", ["hold", "retry"])
 def test_a_claim_whose_commit_nobody_heard_of_comes_back_after_its_lease(nursery, on_ambiguous):
-    quick = {"LEASE": 0.6, "CALL_TIMEOUT": 0.3}
-    with Storm(nursery, answer(202), on_ambiguous=on_ambiguous, **quick) as storm:
+    with Storm(nursery, answer(202), on_ambiguous=on_ambiguous, **PATIENT) as storm:
         storm.record(1)
         worker = storm.start_ready_worker(LOSSES + 'lose_the_confirmation_of("claim")')
+        wait_until(lambda: "The database failed" in storm.output)
+        storm.end_leases()
         storm.wait_for_calm()
         storm.stop(worker)
-        assert "The database failed" in storm.output
     aftermath = storm.aftermath()
     aftermath.holds()
     end = ("unknown", 0) if on_ambiguous == "hold" else ("accepted", 1)

@@ -11,15 +11,14 @@ import subprocess
 import sys
 import threading
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 import pytest
 import requests
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.acceptance.processes import ROOT, SECONDS_TO_END
+
 MANAGE = [sys.executable, str(ROOT / "example_project" / "manage.py")]
 TEXT = r"Hi Ada, how was your interaction with Pam\? http://127\.0\.0\.1:\d+/tickets/\d+/"
-SECONDS_TO_END = 30
 
 
 def environment(**changes):

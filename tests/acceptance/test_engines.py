@@ -11,7 +11,6 @@ import subprocess
 import sys
 import uuid
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
 
 import kombu
 import pytest
@@ -22,8 +21,14 @@ from django_tasks_db.models import DBTaskResult
 
 from chatitive_django import notify
 from chatitive_django.models import Attempt, Notification
-from tests.acceptance.processes import ROOT, environment, manage, python
-from tests.acceptance.processes import wait_until as wait
+from tests.acceptance.processes import (
+    ROOT,
+    SECONDS_TO_END,
+    environment,
+    manage,
+    python,
+    wait_until,
+)
 from tests.desk.models import Agent, Customer, Ticket
 from tests.fault_server import (
     FaultServer,
@@ -39,8 +44,6 @@ Status = Notification.Status
 
 SECONDS_TO_SAVE = 10.0
 """What a save may take on a busy machine; a broker that is waited for takes longer."""
-SECONDS_TO_END = 60.0
-wait_until = partial(wait, seconds=SECONDS_TO_END)
 
 BROKERS = {
     "redis": os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0"),

@@ -10,15 +10,15 @@ from django.utils import timezone
 
 from chatitive_django.models import Attempt, Channel, Notification
 from tests.acceptance.processes import wait_until
-from tests.acceptance.storm import CONCURRENCY, Storm
+from tests.acceptance.storm import CONCURRENCY, PATIENT, Storm
 from tests.factories import NotificationFactory
 from tests.fault_server import Peer, response
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PROBE_INTERVAL = 0.4
-OUTAGE = 2.4
-LEFT = timedelta(seconds=1.2)
+OUTAGE = 4.8
+LEFT = timedelta(seconds=2.4)
 """What a message has left when the outage begins: far less than it lasts."""
 ROWS = 40
 
@@ -41,7 +41,7 @@ def api():
 
 @pytest.fixture
 def storm(nursery, api):
-    with Storm(nursery, api, PROBE_INTERVAL=PROBE_INTERVAL) as storm:
+    with Storm(nursery, api, PROBE_INTERVAL=PROBE_INTERVAL, **PATIENT) as storm:
         yield storm
 
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from chatitive_django.models import EventRule, Notification
-from tests.acceptance.processes import python, wait_until
+from tests.acceptance.processes import SECONDS_TO_END, python, wait_until
 from tests.desk.models import Customer, Lead
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -84,7 +84,7 @@ def begin(seconds, threads=1):
 
 
 def end(process):
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=SECONDS_TO_END)
     assert process.returncode == 0, errors
     return json.loads(output)
 

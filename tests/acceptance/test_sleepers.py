@@ -16,9 +16,8 @@ from tests.fault_server import answer, response
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-BRIEF = {"LEASE": 1.2, "CALL_TIMEOUT": 0.6}
-UNHEARD = answer(202, delay=0.3)
-"""Answers when the worker that asked has been put to sleep."""
+BRIEF = {"LEASE": 4.0, "CALL_TIMEOUT": 2.0}
+"""Seconds: long enough that no busy machine lets a call run out of time by itself."""
 
 SLEEP_BEFORE_POSTING = """
 import threading
@@ -37,13 +36,25 @@ transport._refuse_after = sleep_and_refuse
 """
 
 
-def sleep_while_it_waits(storm):
-    """Start a worker that falls asleep over its first call, which is answered meanwhile."""
-    worker = storm.start_ready_worker()
-    wait_until(lambda: any(request.whole for request in storm.server.requests))
-    time.sleep(0.1)  # until it waits for the answer
-    storm.suspend(worker)
-    return worker
+class Unheard:
+    """Answers its first request once the worker that asked sleeps, and the others at once."""
+
+    def __init__(self):
+        self.asleep = threading.Event()
+
+    def __call__(self, peer):
+        while peer.read_request():
+            self.asleep.wait(BRIEF["CALL_TIMEOUT"])
+            peer.send(response(202))
+
+    def put_to_sleep(self, storm):
+        """Start a worker that falls asleep over its first call, which is answered meanwhile."""
+        worker = storm.start_ready_worker()
+        wait_until(lambda: any(request.whole for request in storm.server.requests))
+        storm.suspend(worker)
+        self.asleep.set()
+        wait_until(lambda: storm.server.requests[0].answer)
+        return worker
 
 
 def row():
@@ -55,9 +66,10 @@ def outcomes():
 
 
 def test_the_proof_of_a_sleeper_ends_the_doubt_that_its_sleep_left(nursery):
-    with Storm(nursery, UNHEARD, on_ambiguous="hold", **BRIEF) as storm:
+    unheard = Unheard()
+    with Storm(nursery, unheard, on_ambiguous="hold", **BRIEF) as storm:
         storm.record(1)
-        sleeper = sleep_while_it_waits(storm)
+        sleeper = unheard.put_to_sleep(storm)
         successor = storm.start_ready_worker()
         wait_until(lambda: row().status == "unknown")
         storm.wake(sleeper)
@@ -69,9 +81,10 @@ def test_the_proof_of_a_sleeper_ends_the_doubt_that_its_sleep_left(nursery):
 
 
 def test_the_proof_of_a_sleeper_spares_a_pending_message_its_second_call(nursery):
-    with Storm(nursery, UNHEARD, on_ambiguous="retry", **BRIEF) as storm:
+    unheard = Unheard()
+    with Storm(nursery, unheard, on_ambiguous="retry", **BRIEF) as storm:
         storm.record(1)
-        sleeper = sleep_while_it_waits(storm)
+        sleeper = unheard.put_to_sleep(storm)
         channels.pause("default")
         wait_until(log.rescue)
         assert row().status == "pending"
@@ -85,16 +98,16 @@ def test_the_proof_of_a_sleeper_spares_a_pending_message_its_second_call(nursery
 
 
 def test_a_sleeper_leaves_alone_what_its_successor_is_sending(nursery):
-    noted = threading.Event()
+    unheard, noted = Unheard(), threading.Event()
 
     def answer_once_noted(peer):
         peer.read_request()
-        noted.wait(1)
+        noted.wait(BRIEF["CALL_TIMEOUT"])
         peer.send(response(202))
 
-    with Storm(nursery, UNHEARD, answer_once_noted, on_ambiguous="retry") as storm:
+    with Storm(nursery, unheard, answer_once_noted, on_ambiguous="retry", **BRIEF) as storm:
         storm.record(1)
-        sleeper = sleep_while_it_waits(storm)
+        sleeper = unheard.put_to_sleep(storm)
         successor = storm.start_ready_worker()
         wait_until(lambda: len(storm.server.requests) == 2)
         held = row()
@@ -113,8 +126,7 @@ def test_a_sleeper_leaves_alone_what_its_successor_is_sending(nursery):
 def test_a_worker_that_slept_before_posting_does_not_come_after_its_successor(
     nursery, on_ambiguous
 ):
-    quick = {"LEASE": 0.6, "CALL_TIMEOUT": 0.3}
-    with Storm(nursery, answer(202), on_ambiguous=on_ambiguous, **quick) as storm:
+    with Storm(nursery, answer(202), on_ambiguous=on_ambiguous, **BRIEF) as storm:
         first, second = (
             NotificationFactory(phone_number="206-555-0100", on_ambiguous=on_ambiguous)
             for _ in range(2)
@@ -136,12 +148,11 @@ def test_a_worker_that_slept_before_posting_does_not_come_after_its_successor(
 
 
 def test_a_worker_that_slept_before_posting_sends_once_when_it_wakes(nursery):
-    quick = {"LEASE": 0.6, "CALL_TIMEOUT": 0.3}
-    with Storm(nursery, answer(202), on_ambiguous="retry", **quick) as storm:
+    with Storm(nursery, answer(202), on_ambiguous="retry", **BRIEF) as storm:
         storm.record(1)
         sleeper = storm.start_ready_worker(SLEEP_BEFORE_POSTING)
         storm.expect_sleep(sleeper)
-        time.sleep(0.7)  # until its lease has run out
+        time.sleep(BRIEF["LEASE"] + 0.1)  # until its lease has run out
         storm.wake(sleeper)
         storm.wait_for_calm()
         storm.stop(sleeper)

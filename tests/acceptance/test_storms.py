@@ -7,7 +7,7 @@ import time
 import pytest
 
 from chatitive_django.models import Notification
-from tests.acceptance.storm import Storm, Writers, moody, sized, unhurried
+from tests.acceptance.storm import PATIENT, Storm, Writers, moody, sized, unhurried
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,7 +35,7 @@ def test_workers_killed_at_random_lose_nothing_and_repeat_nothing(nursery, tell,
 
 
 def test_eight_workers_race_and_each_subscriber_gets_theirs_in_order(nursery, tell):
-    with Storm(nursery, unhurried(0.02), LEASE=60) as storm:
+    with Storm(nursery, unhurried(0.02), **PATIENT) as storm:
         for _ in range(sized(10)):
             storm.record(100, subscribers=12)
             storm.record(100, ordered=False)
@@ -49,7 +49,7 @@ def test_eight_workers_race_and_each_subscriber_gets_theirs_in_order(nursery, te
 
 
 def test_workers_ended_by_sigterm_under_load_leave_nothing_in_hand(nursery, tell):
-    with Storm(nursery, unhurried(0.1), LEASE=60) as storm:
+    with Storm(nursery, unhurried(0.1), **PATIENT) as storm:
         workers = [storm.start_ready_worker() for _ in range(3)]
         in_hand = 0
         for _ in range(sized(10)):

@@ -13,7 +13,7 @@ from django.db import connection
 
 from chatitive_django import notify
 from chatitive_django.models import Heartbeat, Notification
-from tests.acceptance.processes import manage, python, wait_until
+from tests.acceptance.processes import SECONDS_TO_END, manage, python, wait_until
 from tests.factories import NotificationFactory
 from tests.fault_server import FaultServer, answer
 
@@ -42,7 +42,7 @@ def working(*arguments, **settings):
         yield process
     finally:
         process.terminate()
-        output = process.communicate(timeout=20)
+        output = process.communicate(timeout=SECONDS_TO_END)
     assert process.returncode == 0, output
 
 
@@ -87,7 +87,7 @@ def test_polling_is_the_floor_where_nothing_wakes():
 def test_a_living_worker_is_seen_and_one_that_was_killed_is_missed():
     def findings(**settings):
         process = manage("chatitive", "status", "--format", "json", **settings)
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=SECONDS_TO_END)
         facts = json.loads(out)
         assert process.returncode == (0 if facts["ok"] else 1)
         return [finding["code"] for finding in facts["findings"]]
@@ -113,7 +113,7 @@ def test_both_signals_that_ask_a_worker_to_end_are_heeded(number):
             wait_until(lambda: len(server.requests) == 2)
         finally:
             process.send_signal(number)
-            output = process.communicate(timeout=20)
+            output = process.communicate(timeout=SECONDS_TO_END)
     assert process.returncode == 0, output
     assert accepted() == len(server.requests) == 2
     assert Notification.objects.filter(status=Status.PENDING).count() == len(rows) - 2
@@ -124,7 +124,7 @@ def test_a_worker_may_end_by_itself_when_nothing_is_due(ending):
     NotificationFactory.create_batch(5)
     with FaultServer(answer(202)) as server:
         process = manage("chatitive", "worker", *ending, api_url=url_of(server))
-        output = process.communicate(timeout=30)
+        output = process.communicate(timeout=SECONDS_TO_END)
     assert process.returncode == 0, output
     assert accepted() == 5
 
@@ -132,10 +132,10 @@ def test_a_worker_may_end_by_itself_when_nothing_is_due(ending):
 def test_a_pause_made_elsewhere_stops_a_running_worker():
     with FaultServer(answer(202)) as server, working(api_url=url_of(server), POLL_INTERVAL=0.2):
         process = manage("chatitive", "pause", "default", api_url=url_of(server))
-        process.communicate(timeout=30)
+        process.communicate(timeout=SECONDS_TO_END)
         NotificationFactory()
         time.sleep(1)
         assert server.requests == []
         process = python("from chatitive_django import channels; channels.resume('default')")
-        process.communicate(timeout=30)
+        process.communicate(timeout=SECONDS_TO_END)
         wait_until(lambda: accepted() == 1)

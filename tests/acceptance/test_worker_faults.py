@@ -6,7 +6,7 @@ import pytest
 
 from chatitive_django.models import Notification
 from tests.acceptance.processes import wait_until
-from tests.acceptance.storm import Storm
+from tests.acceptance.storm import PATIENT, Storm
 from tests.fault_server import answer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -82,11 +82,11 @@ def die_once_committed(execute):
 def test_a_worker_killed_at_any_point_leaves_what_is_true(
     nursery, death, received, end, on_ambiguous
 ):
-    quick = {"LEASE": 0.6, "CALL_TIMEOUT": 0.3}
-    with Storm(nursery, answer(202), on_ambiguous=on_ambiguous, **quick) as storm:
+    with Storm(nursery, answer(202), on_ambiguous=on_ambiguous, **PATIENT) as storm:
         storm.record(1)
         storm.expect_death(storm.start_worker(DEATHS + death))
         wait_until(lambda: sum(request.whole for request in storm.server.requests) == received)
+        storm.end_leases()
         storm.calm()
     storm.aftermath().holds()
     row = Notification.objects.get()

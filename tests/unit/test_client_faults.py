@@ -16,6 +16,7 @@ import pytest
 import trustme
 
 from chatitive_django import transport
+from chatitive_django.answers import Incoming
 from chatitive_django.client import Client
 from chatitive_django.outcomes import Outcome
 from tests.fault_server import (
@@ -183,6 +184,45 @@ def test_a_dripping_head_is_given_up_when_the_time_for_the_call_is_over(before):
         result = notify(server.url)
     assert ended(result) == (Outcome.MAY_HAVE_ARRIVED, "no_answer", None)
     assert result.duration >= CALL - 0.01
+
+
+def held_up_after_writing(monkeypatch):
+    """Have the thread come to the answer when the time for the call is over."""
+
+    def read_late(stream):
+        time.sleep(CALL + 0.1)
+        return Incoming(stream)
+
+    monkeypatch.setattr(transport, "Incoming", read_late)
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["in clear", "tls"])
+def test_an_answer_that_came_in_time_is_heard_by_a_thread_that_was_held_up(
+    encrypted, tls, bundle, monkeypatch
+):
+    held_up_after_writing(monkeypatch)
+    with FaultServer(answer(202), tls=tls if encrypted else None) as server:
+        result = notify(server.url, **({"ca_bundle": bundle} if encrypted else {}))
+    assert ended(result) == (Outcome.ACCEPTED, "", 202)
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["in clear", "tls"])
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 2"], ids=["nothing", "too little"])
+def test_a_thread_that_was_held_up_does_not_wait_for_more(
+    said, encrypted, tls, bundle, monkeypatch
+):
+    held_up_after_writing(monkeypatch)
+    with FaultServer(say(said, then=stall_at_once), tls=tls if encrypted else None) as server:
+        result = notify(server.url, **({"ca_bundle": bundle} if encrypted else {}))
+    assert ended(result) == (Outcome.MAY_HAVE_ARRIVED, "no_answer", None)
+
+
+def test_a_thread_that_was_held_up_does_not_read_on_and_on(monkeypatch):
+    held_up_after_writing(monkeypatch)
+    interim = b"HTTP/1.1 100 Continue\r\n\r\n" * 100_000
+    with FaultServer(say(interim, then=say(response(202)))) as server:
+        result = notify(server.url)
+    assert ended(result) == (Outcome.MAY_HAVE_ARRIVED, "no_answer", None)
 
 
 @pytest.mark.parametrize(
