@@ -20,6 +20,9 @@ T = TypeVar("T")
 
 HOLD, RETRY = "hold", "retry"
 
+LONGEST_SPAN = timedelta(days=36525)
+"""A century: what is added to a date beyond that may leave what a database can hold."""
+
 _ALIAS = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -80,8 +83,11 @@ def _text(value: object) -> str:
 def _duration(value: object) -> timedelta:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1e9:
         value = timedelta(seconds=value)
-    if not isinstance(value, timedelta) or value <= timedelta(0):
-        raise ValueError(f"must be a positive number of seconds or a timedelta, not {value!r}.")
+    if not isinstance(value, timedelta) or not timedelta(0) < value <= LONGEST_SPAN:
+        raise ValueError(
+            "must be a positive number of seconds or a timedelta, a century at most, "
+            f"not {value!r}."
+        )
     return value
 
 

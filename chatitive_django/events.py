@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
+from types import NoneType
 from typing import Any, Protocol, TypeAlias
 
 from .conditions import If
-from .conf import HOLD, RETRY
+from .conf import HOLD, LONGEST_SPAN, RETRY
 from .exceptions import InvalidEvent
 from .payloads import Source
 
@@ -210,11 +211,13 @@ class Event:
             raise InvalidEvent("An Event needs a name, the one that the workflow listens for.")
         if not self.triggers:
             raise InvalidEvent(f"Event {self.name!r} has no trigger in `when`, so it never fires.")
-        if self.payload is not None and not isinstance(self.payload, Mapping):
-            raise InvalidEvent(f"Event {self.name!r}: payload must be a dict.")
-        for name in ("expires_after", "cooldown"):
-            if isinstance(seconds := getattr(self, name), (int, float)):
-                object.__setattr__(self, name, timedelta(seconds=seconds))
+        for name, kind, told in _KINDS:
+            if not isinstance(given := getattr(self, name), kind):
+                raise _of_another_kind(self, name, given, told)
+        if self.condition is not None and not callable(self.condition):
+            raise _of_another_kind(self, "condition", self.condition, "a callable of the instance")
+        for name in _SPANS:
+            object.__setattr__(self, name, _span(self, name))
 
     @property
     def triggers(self) -> tuple[Trigger, ...]:
@@ -248,6 +251,11 @@ class Event:
         if len(self.name) > 255:
             found.append("its name is longer than 255 characters.")
         found.extend(
+            f"{name} must be longer than nothing and at most {LONGEST_SPAN.days} days."
+            for name in _SPANS
+            if (span := getattr(self, name)) is not None and not timedelta(0) < span <= LONGEST_SPAN
+        )
+        found.extend(
             f"{trigger} never fires: it asks for a change from a value to the same value."
             for trigger in self.triggers
             if isinstance(trigger, Changed)
@@ -257,6 +265,36 @@ class Event:
             and not trigger.on_create
         )
         return found
+
+
+_KINDS: tuple[tuple[str, Any, str], ...] = (
+    ("payload", (Mapping, NoneType), "a dict"),
+    ("channel", str, "a channel's name"),
+    ("allow_new", bool, "True or False"),
+    ("subscribe_new", bool, "True or False"),
+    ("ordered", bool, "True or False"),
+    ("key", (str, NoneType), "a text"),
+)
+_SPANS = ("expires_after", "cooldown")
+
+
+def _of_another_kind(event: Event, name: str, given: Any, told: str) -> InvalidEvent:
+    kind = type(given).__name__
+    return InvalidEvent(f"Event {event.name!r}: {name} must be {told}, and it is of type {kind}.")
+
+
+def _span(event: Event, name: str) -> timedelta | None:
+    given = getattr(event, name)
+    if isinstance(given, (int, float)) and not isinstance(given, bool):
+        try:
+            return timedelta(seconds=given)
+        except (OverflowError, ValueError):
+            raise InvalidEvent(
+                f"Event {event.name!r}: {name} can't be {given!r} seconds."
+            ) from None
+    if not isinstance(given, (timedelta, NoneType)):
+        raise _of_another_kind(event, name, given, "a timedelta or a number of seconds")
+    return given
 
 
 def _listed(event: Event, name: str, kind: Any) -> tuple[Any, ...]:

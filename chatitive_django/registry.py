@@ -21,8 +21,15 @@ AnyModel: TypeAlias = type[Model]
 AnyField: TypeAlias = "Field[Any, Any]"
 
 
-UNCONVERTIBLE = (ValidationError, TypeError, ValueError, ArithmeticError, AttributeError)
-"""What `to_python` of Django's own fields raises: not all of them keep to `ValidationError`."""
+UNCONVERTIBLE = (
+    ValidationError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+)
+"""What `to_python` raises, of a project's own fields too: not all keep to `ValidationError`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +213,8 @@ _on_register: list[Callable[[AnyModel], None]] = []
 def register(model: AnyModel, events: Collection[Event] = (), fields: Collection[str] = ()) -> None:
     """Declare events and rule paths for a model that you don't own, from an `AppConfig.ready()`.
 
-    Raises `InvalidEvent` where an event of the same key is declared already.
+    Raises `InvalidEvent` for what is no event. An event of a key that is declared already is found
+    by a system check.
     """
     if isinstance(fields, str):
         raise InvalidEvent(f"register({model.__name__}): fields must be a list of paths.")
@@ -262,15 +270,12 @@ def declarations(model: AnyModel) -> list[Declared]:
     They add up along the MRO, and the same name in a subclass replaces. An event of an abstract
     parent belongs to the model that inherits it, one of a concrete parent to that parent.
     """
-    by_name: dict[tuple[str, str | None], Declared] = {}
+    found: list[Declared] = []
     for cls in [*reversed(model.__mro__), *_proxies(model)]:
-        mine = {
-            (event.name, event.key): Declared(event, _home(model, cls), where)
-            for event, where in own_declarations(cls)
-        }
-        names = {name for name, _ in mine}
-        by_name = {key: each for key, each in by_name.items() if key[0] not in names} | mine
-    return list(by_name.values())
+        mine = [Declared(event, _home(model, cls), where) for event, where in own_declarations(cls)]
+        names = {each.event.name for each in mine}
+        found = [each for each in found if each.event.name not in names] + mine
+    return found
 
 
 def _home(model: AnyModel, cls: type) -> AnyModel:

@@ -286,7 +286,10 @@ def _duration(given: Any) -> timedelta | None:
         return None
     if isinstance(given, (int, float)) and not isinstance(given, bool) and abs(given) < 1e9:
         return timedelta(seconds=given)
-    found = parse_duration(given) if isinstance(given, str) else None
+    try:
+        found = parse_duration(given) if isinstance(given, str) else None
+    except OverflowError:
+        found = None
     if found is None:
         raise ValueError(f'it must be a span of time as in "1 day, 2:30:00", and it is {given!r}.')
     return found

@@ -16,7 +16,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
 from ..events import Added, Changed, Created, Event, Removed, Trigger
-from ..exceptions import Unbuildable
+from ..exceptions import InvalidEvent, Unbuildable
 from ..models import Notification, log_alias
 from ..payloads import Constant, evaluate_as, plain
 from ..registry import Declared
@@ -197,6 +197,10 @@ def notify(
     Gives the row as it is stored: `pending`, or `invalid` with its reason where it can't be sent.
     Raises `InvalidEvent` for what can't be an event at all.
     """
+    if instance is not None and not isinstance(instance, Model):
+        raise InvalidEvent(f"notify({name!r}): instance must be a record, not its key.")
+    if payload is not None and not isinstance(payload, Mapping):
+        raise InvalidEvent(f"notify({name!r}): payload must be a dict.")
     event = Event(
         name,
         when=Created(),  # never asked: the call itself is the trigger

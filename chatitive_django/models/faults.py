@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import models, router
 from django.utils.translation import gettext as _
 
-from ..conf import settings
+from ..conf import LONGEST_SPAN, settings
 from ..registry import (
     UNCONVERTIBLE,
     AnyField,
@@ -192,8 +192,13 @@ def _of_message(rule: EventRule) -> Faults:
             + _nearest(rule.channel, channels),
         )
     for name in ("expires_after", "cooldown"):
-        if (duration := getattr(rule, name)) is not None and duration <= timedelta(0):
+        if (span := getattr(rule, name)) is None:
+            continue
+        if span <= timedelta(0):
             yield name, _("Give a time that is longer than nothing.")
+        elif span > LONGEST_SPAN:
+            told = {"days": LONGEST_SPAN.days}
+            yield name, _("Give a time of at most %(days)s days.") % told
 
 
 def of_condition(row: RuleCondition) -> Faults:

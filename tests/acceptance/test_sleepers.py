@@ -19,42 +19,54 @@ pytestmark = pytest.mark.django_db(transaction=True)
 BRIEF = {"LEASE": 4.0, "CALL_TIMEOUT": 2.0}
 """Seconds: long enough that no busy machine lets a call run out of time by itself."""
 
-SLEEP_BEFORE_POSTING = """
+SLEEPER = """
 import threading
 from chatitive_django import transport
+from chatitive_django.worker import Worker
 
+between_turns = threading.Lock()
+def turn(worker, original=Worker._turn):
+    with between_turns:
+        return original(worker)
+Worker._turn = turn
+
+def sleep():
+    with between_turns:  # a transaction that slept would hold SQLite's lock
+        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+"""
+SLEEP_BEFORE_POSTING = (
+    SLEEPER
+    + """
 refuse = transport._refuse_after
 def sleep_and_refuse(start_by):
     # At the last moment: the connection is there, and the next step writes the first byte.
     calls.append(start_by)
     if len(calls) == 2:
-        time.sleep(0.1)  # until the other thread holds no lock of SQLite
-        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+        sleep()
     return refuse(start_by)
 calls = []
 transport._refuse_after = sleep_and_refuse
 """
+)
+SLEEP_BEFORE_READING = (
+    SLEEPER
+    + """
+Incoming = transport.Incoming
+def sleep_and_read(stream):
+    transport.Incoming = Incoming
+    sleep()
+    return Incoming(stream)
+transport.Incoming = sleep_and_read
+"""
+)
 
 
-class Unheard:
-    """Answers its first request once the worker that asked sleeps, and the others at once."""
-
-    def __init__(self):
-        self.asleep = threading.Event()
-
-    def __call__(self, peer):
-        while peer.read_request():
-            self.asleep.wait(BRIEF["CALL_TIMEOUT"])
-            peer.send(response(202))
-
-    def put_to_sleep(self, storm):
-        """Start a worker that falls asleep over its first call, which is answered meanwhile."""
-        worker = storm.start_ready_worker()
-        wait_until(lambda: any(request.whole for request in storm.server.requests))
-        storm.suspend(worker)
-        self.asleep.set()
-        wait_until(lambda: storm.server.requests[0].answer)
-        return worker
+def start_sleeper(storm):
+    """Start a worker that falls asleep over its first call, which is answered meanwhile."""
+    sleeper = storm.start_ready_worker(SLEEP_BEFORE_READING)
+    storm.expect_sleep(sleeper)
+    wait_until(lambda: storm.server.requests[0].answer)
+    return sleeper
 
 
 def row():
@@ -66,10 +78,9 @@ def outcomes():
 
 
 def test_the_proof_of_a_sleeper_ends_the_doubt_that_its_sleep_left(nursery):
-    unheard = Unheard()
-    with Storm(nursery, unheard, on_ambiguous="hold", **BRIEF) as storm:
+    with Storm(nursery, answer(202), on_ambiguous="hold", **BRIEF) as storm:
         storm.record(1)
-        sleeper = unheard.put_to_sleep(storm)
+        sleeper = start_sleeper(storm)
         successor = storm.start_ready_worker()
         wait_until(lambda: row().status == "unknown")
         storm.wake(sleeper)
@@ -81,10 +92,9 @@ def test_the_proof_of_a_sleeper_ends_the_doubt_that_its_sleep_left(nursery):
 
 
 def test_the_proof_of_a_sleeper_spares_a_pending_message_its_second_call(nursery):
-    unheard = Unheard()
-    with Storm(nursery, unheard, on_ambiguous="retry", **BRIEF) as storm:
+    with Storm(nursery, answer(202), on_ambiguous="retry", **BRIEF) as storm:
         storm.record(1)
-        sleeper = unheard.put_to_sleep(storm)
+        sleeper = start_sleeper(storm)
         channels.pause("default")
         wait_until(log.rescue)
         assert row().status == "pending"
@@ -98,16 +108,17 @@ def test_the_proof_of_a_sleeper_spares_a_pending_message_its_second_call(nursery
 
 
 def test_a_sleeper_leaves_alone_what_its_successor_is_sending(nursery):
-    unheard, noted = Unheard(), threading.Event()
+    noted = threading.Event()
 
     def answer_once_noted(peer):
         peer.read_request()
         noted.wait(BRIEF["CALL_TIMEOUT"])
         peer.send(response(202))
 
-    with Storm(nursery, unheard, answer_once_noted, on_ambiguous="retry", **BRIEF) as storm:
+    script = [answer(202), answer_once_noted]
+    with Storm(nursery, *script, on_ambiguous="retry", **BRIEF) as storm:
         storm.record(1)
-        sleeper = unheard.put_to_sleep(storm)
+        sleeper = start_sleeper(storm)
         successor = storm.start_ready_worker()
         wait_until(lambda: len(storm.server.requests) == 2)
         held = row()

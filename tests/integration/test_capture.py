@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import pickle
+from datetime import timedelta
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.core import serializers
+from django.core.management import call_command
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import F, Model
 from django.db.models.signals import post_save, pre_save
@@ -455,6 +457,36 @@ def test_declarations_add_up_and_the_same_name_in_a_subclass_replaces():
         parcel.save()
     assert recorded() == ["Stepped", "Arrived", "Stepped"]
     assert Notification.objects.filter(event_key="desk.Parcel:Arrived").count() == 1
+
+
+def test_two_events_of_one_name_in_one_place_are_both_in_force(declare, ticket):
+    declare(
+        Ticket,
+        Event("Moved", when=Changed("status"), phone_number="customer.phone"),
+        Event("Moved", when=Changed("title"), phone_number="customer.phone", key="renamed"),
+    )
+    ticket.status, ticket.title = "Success", "Other"
+    ticket.save()
+    keys = Notification.objects.values_list("event_key", flat=True)
+    assert sorted(keys) == ["desk.Ticket:Moved", "renamed"]
+
+
+@pytest.mark.parametrize("option", ["expires_after", "cooldown"])
+def test_a_span_that_no_database_can_add_to_a_date_breaks_no_save(declare, ticket, capsys, option):
+    done = Event(
+        "Done",
+        when=Changed("status"),
+        phone_number="customer.phone",
+        **{option: timedelta(days=3_000_000)},
+    )
+    declare(Ticket, done)
+    ticket.status = "Success"
+    ticket.save()
+    row = Notification.objects.get()
+    assert (row.status, row.reason) == ("invalid", "bad_declaration")
+    assert f"{option} must be" in row.explanation
+    call_command("chatitive", "explain", "desk.Ticket", ticket.pk)
+    assert f"{option} must be" in capsys.readouterr().out
 
 
 # In autocommit, and around it

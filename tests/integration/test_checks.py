@@ -163,7 +163,6 @@ def event(**options):
         (Shape, {"phone_number": "shape"}, "E008", "Did you mean 'shape_set'?"),
         (Shape, {"only_if": If(3, "is_set")}, "E008", "only_if reads 3, and it is no path"),
         (Shape, {"channel": "sales"}, "E009", "'sales' is no channel"),
-        (Shape, {"channel": 5}, "E009", "5 is no channel"),
         (Thing, {"when": Changed("state", to="sould")}, "E012", "Did you mean 'sold'?"),
         (
             Thing,
@@ -262,6 +261,15 @@ def test_two_events_of_one_key_are_told_with_both_places(declare):
     assert number == "E010"
     assert "Shape.chatitive_events[1]" in text
     assert "Shape.chatitive_events[0]" in text
+
+
+def test_two_events_of_one_name_in_one_place_are_two_of_one_key(declare):
+    declare(Shape, event(), event(when=Created()))
+    [(number, text)] = found()
+    assert number == "E010"
+    assert "its key 'desk.Shape:Bad'" in text
+    declare(Shape, event(), event(when=Created(), key="created"))
+    assert found() == []
 
 
 def test_a_model_that_is_written_to_another_database_is_told(declare, settings):

@@ -277,6 +277,21 @@ def test_notify_is_rolled_back_with_its_transaction():
     assert not Notification.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"instance": 5}, "instance must be a record"),
+        ({"payload": ["a"]}, "payload must be a dict"),
+        ({"expires_after": "1h"}, "expires_after must be a timedelta or a number of seconds"),
+        ({"allow_new": "yes"}, "allow_new must be True or False"),
+    ],
+)
+def test_notify_refuses_values_of_another_kind(options, told):
+    with pytest.raises(InvalidEvent, match=told):
+        notify("Hello", phone_number="206-555-0100", **options)
+    assert not Notification.objects.exists()
+
+
 def test_notify_refuses_what_cannot_be_an_event():
     with pytest.raises(InvalidEvent, match="needs a name"):
         notify("", phone_number="206-555-0100")

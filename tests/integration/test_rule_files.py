@@ -250,6 +250,8 @@ def test_a_whole_import_is_one_transaction(file, monkeypatch):
         ({"cooldown": "soon"}, "Rule 'Won': cooldown: it must be a span of time"),
         ({"cooldown": 1e12}, "Rule 'Won': cooldown: it must be a span of time"),
         ({"cooldown": "-1:00:00"}, "Give a time that is longer than nothing."),
+        ({"cooldown": "3000000 days"}, "Give a time of at most 36525 days."),
+        ({"cooldown": "9999999999999 days"}, "it must be a span of time"),
         ({"title\0": 1}, "Rule 'Won': it has no"),
         ({"event_name": "a\0b"}, "Rule 'Won': event_name: event_name holds a NUL character"),
         ({"id": 5}, "Rule 'Won': it has no 'id'."),

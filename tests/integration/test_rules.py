@@ -415,6 +415,8 @@ def faults(row):
         ({"event_name": " Won"}, "event_name", "begins or ends with blanks"),
         ({"event_name": ""}, "event_name", "This field cannot be blank."),
         ({"cooldown": timedelta(0)}, "cooldown", "longer than nothing"),
+        ({"cooldown": timedelta(days=36526)}, "cooldown", "at most 36525 days"),
+        ({"expires_after": timedelta(days=999_999_999)}, "expires_after", "at most 36525 days"),
         ({"mode": "on"}, "mode", "Value 'on' is not a valid choice."),
         ({"once": "week"}, "once", "Value 'week' is not a valid choice."),
     ],
@@ -583,6 +585,15 @@ def test_a_rule_whose_transition_is_gone_breaks_no_save_and_is_a_problem(lead, o
     lead.delete()
     assert set(recorded()) - {"Gone"} == {"Good"}
     assert rule.problems()
+
+
+def test_a_value_at_which_a_projects_own_field_fails_breaks_no_save(lead, monkeypatch):
+    rule = make("Gone", field="stage", to_values=["renamed"])
+    known = {stage: stage for stage in Lead.Stage.values}
+    monkeypatch.setattr(Lead._meta.get_field("stage"), "to_python", known.__getitem__)
+    win(lead)
+    assert recorded() == []
+    assert rule.problems() == ["to: “stage” can't hold “renamed”."]
 
 
 def test_what_the_project_offers_no_more_is_not_read(lead, monkeypatch):
