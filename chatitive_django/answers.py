@@ -25,7 +25,7 @@ LONGEST_RETRY_AFTER: Final = 24 * 60 * 60.0
 _LINE_LIMIT: Final = 64 * 1024
 _FIELDS_LIMIT: Final = 100
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.(\d)\s+([1-9]\d\d)(?!\S)")
-_CONTINUE: Final = 100
+_SWITCHING_PROTOCOLS: Final = 101
 _WITHOUT_BODY: Final = frozenset({204, 304})
 
 
@@ -48,13 +48,13 @@ class Incoming:
 
     def __init__(self, stream: io.BufferedReader) -> None:
         self._stream = stream
-        self.status = _CONTINUE
-        while self.status == _CONTINUE:
+        self.status = 0
+        # Interim answers are followed by the final one (RFC 9110, section 15.2).
+        while self.status < 200 and self.status != _SWITCHING_PROTOCOLS:
             minor, self.status = self._read_status()
             self._fields = self._read_fields()
         closes = minor == b"0" or "close" in self._fields.get("connection", "").lower()
-        # The final answer still follows one of 1xx, and must not be taken for the next call's.
-        self.closes = closes or self.status < 200
+        self.closes = closes or self.status == _SWITCHING_PROTOCOLS
 
     def finish(self) -> Answer:
         """The answer with as much of its body as came; never raises."""

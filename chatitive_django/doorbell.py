@@ -37,6 +37,7 @@ class Doorbell:
         self._heard = False
         self._listening: Any = None
         self._listening_at = -1
+        self._failure: type[Exception]
 
     def ring(self) -> None:
         """End the wait, or the next one if nobody waits."""
@@ -55,6 +56,7 @@ class Doorbell:
         with connection.cursor() as cursor:
             cursor.execute(f"LISTEN {NOTIFY_CHANNEL}")
         self._listening = connection.connection
+        self._failure = connection.Database.Error
         if hasattr(self._listening, "add_notify_handler"):  # psycopg 3; psycopg2 has a list
             self._listening.add_notify_handler(self._note)
         self._listening_at = self._listening.fileno()
@@ -71,7 +73,9 @@ class Doorbell:
         """Wait to be rung, so long at most."""
         if self._heard_while_busy():
             return
-        self._selector.select(seconds)
+        rung = {key.fd for key, _ in self._selector.select(seconds)}
+        if self._listening is not None and self._listening_at in rung:
+            self._take_off_the_wire()
         with suppress(BlockingIOError):
             self._inside.recv(4096)
 
@@ -81,6 +85,22 @@ class Doorbell:
         self._selector.close()
         self._inside.close()
         self._outside.close()
+
+    def _take_off_the_wire(self) -> None:
+        """Read what was told of commits: left there, it would end each wait until a query is made.
+
+        A connection that was closed meanwhile tells its end for ever; the next query tells of it.
+        """
+        try:
+            if hasattr(self._listening, "pgconn"):  # psycopg 3
+                self._listening.pgconn.consume_input()
+                while self._listening.pgconn.notifies():
+                    pass
+            else:
+                self._listening.poll()
+                self._listening.notifies.clear()
+        except self._failure:
+            self.stop_listening()
 
     def _note(self, notification: object) -> None:
         self._heard = True

@@ -54,7 +54,7 @@ class Lane:
             else:
                 self._place = _place(beyond)
             rows += beyond
-        return rows
+        return rows or self._claim_from_the_start(limit, lease, ahead)
 
     def _claim_from_the_start(
         self, limit: int, lease: timedelta, ahead: log.Acceptances | None

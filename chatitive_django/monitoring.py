@@ -50,8 +50,12 @@ def on_notification_settled(notification: Notification, result: Result, **kwargs
     )
 
 
-def on_notification_expired(notification: Notification, **kwargs: object) -> None:
+def on_notification_expired(
+    notification: Notification, result: Result | None = None, **kwargs: object
+) -> None:
     """Log a message that never went: its customer has not heard."""
+    if result is not None:  # its last try was logged as it ended
+        return
     logger.warning(
         "Notification %s (%s, channel %s) expired after %d tries.",
         notification.public_id,

@@ -49,7 +49,7 @@ def decide(
             return Decision(status="pending", delay=first_wait, counts=False)
         case Outcome.TURNED_AWAY if result.http_status == 429:
             return Decision(status="pending", delay=first_wait, slows=first_wait, counts=False)
-        case Outcome.REJECTED if channel_broken:
+        case Outcome.REJECTED | Outcome.NOT_ARRIVED if channel_broken:
             return Decision(status="pending", delay=first_wait, counts=False)
         case Outcome.ACCEPTED:
             return Decision(status="accepted")

@@ -55,6 +55,9 @@ A server that closes it while the next request is on its way leaves a call of wh
 whether it arrived. The shortest limit in wide use is gunicorn's: two seconds.
 """
 
+_PIECE: Final = 16 * 1024
+"""Bytes that are written in one go: a record of TLS, so that none of it arrived if that fails."""
+
 _FAILURES: Final = (OSError, http.client.HTTPException, HTTPError, ValueError)
 
 
@@ -224,7 +227,7 @@ class _Connection(HTTPConnection):
         _refuse_after(start_by)
         try:
             self.send(request)
-        except ConnectionError:
+        except (ConnectionError, ssl.SSLEOFError):
             # A server that refuses early answers and closes before it has read everything.
             if not self.written:
                 raise
@@ -262,7 +265,7 @@ class _Connection(HTTPConnection):
         view = memoryview(data)
         while view:
             self.sock.settimeout(self.remaining())
-            view = view[self.sock.send(view) :]
+            view = view[self.sock.send(view[:_PIECE]) :]
             self.written = self._reached == "request"
 
     def response_class(  # type: ignore[override]

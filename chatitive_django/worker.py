@@ -165,7 +165,7 @@ class Worker:
 
         Gives how many rows it touched beside those that it settled.
         """
-        if self.kind is Heartbeat.Kind.WORKER:
+        if self.kind is Heartbeat.Kind.WORKER and not self._stopping.is_set():
             self._doorbell.listen(log_alias())
         self._judge()
         taken = self._turn_plainly() if self._is_plain() else self._turn_in_transaction()
@@ -304,7 +304,7 @@ class Worker:
             attempts=row.attempts,
             server_errors=server_errors,
             on_ambiguous=row.on_ambiguous,
-            by_person=row.requested_by_id is not None,
+            by_person=ended.posted and row.requested_by_id is not None,
             channel_broken=verdict is Verdict.BROKEN
             or (ended.job.probe and verdict is Verdict.DOUBTFUL),
             jitter=random.random(),  # noqa: S311 -- spreads retries, hides nothing
@@ -325,7 +325,8 @@ class Worker:
         self._doorbell.stop_listening()
         with suppress(DatabaseFailure):
             connections[log_alias()].close()
-        self._collect(_jittered(min(LONGEST_PAUSE_AFTER_FAILURE, 0.1 * 2**self._failures)))
+        pause = min(LONGEST_PAUSE_AFTER_FAILURE, 0.1 * 2 ** min(self._failures, 10))
+        self._collect(_jittered(pause))
         self._give_up_lost()
 
     def _give_up_lost(self) -> None:

@@ -51,9 +51,9 @@ class Place:
 
 
 def due(
-    channel: str, *, now: Expression | None = None, not_expired_at: Any = None
+    channel: str, *, now: Expression | None = None, not_expired_at: Any = None, early: bool = False
 ) -> QuerySet[Notification]:
-    """The rows of a channel that may be sent now, oldest first.
+    """The rows of a channel that may be sent now, oldest first; `early` before they are due too.
 
     A row waits while an earlier one for the same subscriber is pending or being sent. The earlier
     one is found by a scalar subquery: a `NOT EXISTS` becomes an anti join that scans. And it is
@@ -61,17 +61,15 @@ def due(
     """
     now = now or DatabaseNow()
     first = _unfinished(OuterRef("order_key")).values("id")[:1]
-    return (
-        _rows()
-        .filter(
-            Q(order_key__isnull=True) | Q(id__lte=Subquery(first)),
-            status=Status.PENDING,
-            channel=channel,
-            available_at__lte=now,
-            expires_at__gt=not_expired_at or now,
-        )
-        .order_by("available_at", "id")
+    rows = _rows().filter(
+        Q(order_key__isnull=True) | Q(id__lte=Subquery(first)),
+        status=Status.PENDING,
+        channel=channel,
+        expires_at__gt=not_expired_at or now,
     )
+    if not early:
+        rows = rows.filter(available_at__lte=now)
+    return rows.order_by("available_at", "id")
 
 
 def _unfinished(order_key: object) -> QuerySet[Notification]:
@@ -122,8 +120,11 @@ def claim_next(
 
 
 def claim_probe(channel: Channel, lease: timedelta) -> list[Notification]:
-    """Take one row of a channel whose breaker is open; the time since then ages no row."""
-    rows = due(channel.alias, not_expired_at=channel.stopped_at)
+    """Take one row of a channel whose breaker is open; the time since then ages no row.
+
+    One that waits for its next try serves where no other is due.
+    """
+    rows = due(channel.alias, not_expired_at=channel.stopped_at, early=True)
     return _Claim(rows[:1], lease).execute()
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import DataError, IntegrityError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F, QuerySet
 
@@ -17,6 +18,7 @@ from ..outcomes import Outcome, Result
 from ..retry import Decision
 from ..signals import (
     notification_accepted,
+    notification_expired,
     notification_rejected,
     notification_settled,
     notification_skipped,
@@ -34,6 +36,8 @@ from ..statements import (
     updates_return_rows,
 )
 
+logger = logging.getLogger("chatitive_django")
+
 Status = Notification.Status
 
 ENDED = {
@@ -41,6 +45,7 @@ ENDED = {
     Status.REJECTED: notification_rejected,
     Status.UNKNOWN: notification_unknown,
     Status.SKIPPED: notification_skipped,
+    Status.EXPIRED: notification_expired,
 }
 
 
@@ -58,22 +63,47 @@ def settle(settlements: Sequence[Settlement], *, again: bool = False) -> list[Se
     """Store the results of attempts, each where its lease still holds; gives those.
 
     `tell_settled` tells of them, when the transaction has committed. It is tried `again` after a
-    failure that may have come between the commit and its confirmation: what is stored already is
-    given as well, and not stored twice.
+    failure: one by one, so that none keeps the others back, and what is stored already is given as
+    well, and not stored twice.
     """
     using = log_alias()
     with transaction.atomic(using=using, savepoint=False):
         become_writer(Notification, using)
-        known = [each for each in settlements if _is_stored(each)] if again else []
-        for each in known:
-            if is_plain(each):
-                _store(each)  # its late proof may have come to nothing
-        settlements = [each for each in settlements if each not in known]
-        if not settlements:
-            return known
-        connection = connections[using]
-        accepted = _keys(execute_all(connection, _statements(settlements, connection)))
-        return [*known, *_stored(settlements, accepted)]
+        if again:
+            return [each for each in settlements if _settle_again(each, using)]
+        return _settle(settlements, using)
+
+
+def _settle(settlements: Sequence[Settlement], using: str) -> list[Settlement]:
+    if not settlements:
+        return []
+    connection = connections[using]
+    accepted = _keys(execute_all(connection, _statements(settlements, connection)))
+    return _stored(settlements, accepted)
+
+
+def _settle_again(settlement: Settlement, using: str) -> bool:
+    """Store what a failure has kept from being stored, or from being known to be."""
+    row = settlement.notification
+    if _is_stored(settlement):
+        if is_plain(settlement):
+            _store(settlement)  # its late proof may have come to nothing
+        return True
+    stored = _rows().filter(pk=row.pk).only("requested_by").first()
+    if stored is None:
+        logger.error("Notification %s is gone, and its result with it.", row.public_id)
+        return False
+    row.requested_by_id = stored.requested_by_id  # who asked may be gone meanwhile
+    try:
+        with transaction.atomic(using=using):
+            return bool(_settle([settlement], using))
+    except (DataError, IntegrityError) as error:
+        logger.error(
+            "The result of notification %s can't be stored (%s).",
+            row.public_id,
+            type(error).__name__,
+        )
+        return False
 
 
 class Acceptances:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -275,6 +276,33 @@ def test_resume_has_an_open_breaker_probed_at_once(channel):
     assert statuses() == [Status.ACCEPTED]
 
 
+def test_what_waits_for_its_next_try_serves_as_a_probe_where_nothing_else_is_due(channel):
+    NotificationFactory(available_at=timezone.now() + timedelta(minutes=20))
+    channels.open_breaker("default", "connection_refused", timedelta(0))
+    with FaultServer(answer(202)) as server:
+        channel(server.port)
+        deliver()
+    assert statuses() == [Status.ACCEPTED]
+
+
+def test_an_open_breaker_uses_up_nothing_that_people_asked_for(channel):
+    expired = []
+
+    def listen(notification, **kwargs):
+        expired.append(notification.pk)
+
+    signals.notification_expired.connect(listen)
+    NotificationFactory.create_batch(12, requested_by=StaffFactory())
+    channel(closed_port(), CONCURRENCY=1)
+    deliver()
+    for _ in range(5):
+        let_the_probe_be_due()
+        deliver()
+    signals.notification_expired.disconnect(listen)
+    assert Counter(statuses()) == {Status.EXPIRED: 9, Status.PENDING: 3}
+    assert len(expired) == 9
+
+
 # Too many requests
 
 
@@ -346,5 +374,18 @@ def test_what_was_passed_over_is_looked_at_again():
     [beyond] = lane.claim(1, LEASE)
     assert beyond.phone_number != "206-555-0100"
     lane._look_again_at = 0
+    [second] = lane.claim(1, LEASE)
+    assert second.phone_number == "206-555-0100"
+
+
+def test_where_nothing_is_left_beyond_a_place_the_line_is_taken_from_its_start():
+    NotificationFactory.create_batch(150, phone_number="206-555-0100")
+    NotificationFactory()
+    lane = Lane("default")
+    [first, _] = lane.claim(2, LEASE)
+    assert lane._place is not None
+    Notification.objects.filter(pk=first.pk).update(
+        status=Status.ACCEPTED, finished_at=timezone.now()
+    )
     [second] = lane.claim(1, LEASE)
     assert second.phone_number == "206-555-0100"

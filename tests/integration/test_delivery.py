@@ -10,24 +10,26 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 
 from chatitive_django import log, notify
 from chatitive_django.dbtime import DatabaseNow
-from chatitive_django.models import Attempt, Notification
+from chatitive_django.models import Attempt, Heartbeat, Notification
 from chatitive_django.outcomes import Outcome, Result
 from chatitive_django.retry import Decision
-from chatitive_django.signals import notification_settled
+from chatitive_django.signals import notification_settled, should_send
 from chatitive_django.statements import takes_several
 from chatitive_django.worker import Worker, deliver
+from tests.factories import StaffFactory
 from tests.fault_server import (
     FaultServer,
     answer,
     answer_in_turn,
     closed_port,
     reset_after,
+    response,
     stall_at_once,
 )
 
@@ -298,9 +300,14 @@ def test_a_stopped_worker_finishes_what_is_in_hand_and_claims_no_more(channel):
     first = record(phone_number="206-555-0100")
     second = record(phone_number="206-555-0101")
     worker = Worker(concurrency=1)
-    with FaultServer(answer(202, delay=0.5)) as server:
+
+    def stop_and_answer(peer):
+        while peer.read_request():
+            worker.stop()
+            peer.send(response(202))
+
+    with FaultServer(stop_and_answer) as server:
         channel(server.port)
-        threading.Timer(0.2, worker.stop).start()
         worker.run()
     assert Notification.objects.get(pk=first.pk).status == Status.ACCEPTED
     assert Notification.objects.get(pk=second.pk).status == Status.PENDING
@@ -360,6 +367,82 @@ def test_a_result_that_the_database_would_not_take_is_noted_once_when_it_does(
     end = Status.UNKNOWN if row.reason else Status.ACCEPTED
     assert (row.status, row.attempts, len(server.requests)) == (end, 1, 1)
     assert (Attempt.objects.count(), told) == (1, [end])
+
+
+@contextmanager
+def asked_before_it_is_sent(answer_to):
+    should_send.connect(answer_to)
+    try:
+        yield
+    finally:
+        should_send.disconnect(answer_to)
+
+
+@pytest.mark.parametrize("gone", ["who asked for it", "its row"])
+def test_a_result_that_can_no_longer_be_stored_as_it_is_keeps_no_other_back(channel, gone):
+    user = StaffFactory()
+    row = record()
+    Notification.objects.update(requested_by=user)
+    others = [record(phone_number=f"206-555-01{n:02}") for n in range(10, 13)]
+
+    def delete(notification, **kwargs):
+        if notification.pk == row.pk:
+            user.delete() if gone == "who asked for it" else notification.delete()
+
+    with FaultServer(answer(202)) as server, asked_before_it_is_sent(delete):
+        channel(server.port)
+        deliver()
+    left = others if gone == "its row" else [row, *others]
+    assert set(Notification.objects.filter(status=Status.ACCEPTED)) == set(left)
+    assert list(Attempt.objects.values_list("actor", flat=True)) == [None] * len(left)
+    assert len(server.requests) == 4
+
+
+def test_what_a_person_asked_for_waits_where_the_question_failed(channel):
+    row = record()
+    Notification.objects.update(requested_by=StaffFactory())
+
+    def fail(**kwargs):
+        raise RuntimeError
+
+    channel(closed_port())
+    with asked_before_it_is_sent(fail):
+        deliver()
+    row.refresh_from_db()
+    assert (row.status, row.reason) == (Status.PENDING, "veto_failed")
+
+
+def run_apart(worker):
+    """Run a worker in a thread; whether it ended."""
+
+    def run():
+        worker.run()
+        connection.close()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(timeout=60)
+    return not thread.is_alive()
+
+
+def test_a_worker_ends_where_it_is_asked_to_though_the_database_is_gone(monkeypatch):
+    def fail(*args):
+        raise OperationalError("the database is gone")
+
+    monkeypatch.setattr("chatitive_django.doorbell.Doorbell.listen", fail)
+    worker = Worker(concurrency=1, kind=Heartbeat.Kind.WORKER)
+    worker.stop()
+    assert run_apart(worker)
+
+
+def test_a_worker_outlives_an_outage_of_any_length(monkeypatch):
+    worker = Worker(concurrency=1)
+    waits = []
+    monkeypatch.setattr(worker, "_collect", waits.append)
+    worker._failures = 100_000
+    worker._after_failure(OperationalError("the database is gone"))
+    worker._doorbell.close()
+    assert 24 <= waits[0] <= 36
 
 
 def test_a_channel_whose_claim_fails_loses_nothing_that_another_has_claimed(settings, monkeypatch):

@@ -560,7 +560,7 @@ def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next():
         b"HTTP/1.0 202 X\r\nContent-Length: 2\r\n\r\n{}",
         b"HTTP/1.1 202 X\r\nContent-Length: -2\r\n\r\n{}",
         b"HTTP/1.1 202 X\r\nContent-Length: 20000\r\n\r\n" + b"x" * 20_000,
-        b"HTTP/1.1 103 Early Hints\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
     ],
     ids=[
         "close",
@@ -568,7 +568,7 @@ def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next():
         "HTTP/1.0",
         "a negative length",
         "more than is read",
-        "an answer still to come",
+        "another protocol",
     ],
 )
 def test_a_connection_that_cannot_serve_another_call_is_not_kept(raw):
@@ -588,6 +588,7 @@ def test_a_connection_that_cannot_serve_another_call_is_not_kept(raw):
         b"HTTP/1.1 202 X\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
         b"HTTP/1.1 202 X\r\nContent-Length: 16384\r\n\r\n" + b"x" * 16_384,
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202 X\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 103 X\r\nLink: x\r\n\r\nHTTP/1.1 202 X\r\nContent-Length: 2\r\n\r\n{}",
         b"HTTP/1.1 202\nX: 1\n connection: close\nlength\ncontent-length:2\n\n{}",
         b"HTTP/1.1 202 X\r\nTransfer-Encoding: Chunked\r\n\r\n2;a=b\r\n{}\r\n0\r\nX: 1\r\n\r\n",
     ],
@@ -598,6 +599,7 @@ def test_a_connection_that_cannot_serve_another_call_is_not_kept(raw):
         "chunked",
         "just as much as is read",
         "after 100",
+        "after 103",
         "odd lines",
         "a chunk's extension and a trailer",
     ],

@@ -255,16 +255,24 @@ def test_an_answer_that_cannot_be_read_may_have_arrived(said):
     assert server.requests[0].whole
 
 
-def test_an_interim_answer_alone_may_have_arrived():
-    with FaultServer(say(head(103), then=stall_at_once)) as server:
-        result = notify(server.url)
-    assert ended(result) == (Outcome.MAY_HAVE_ARRIVED, "http_103", 103)
-
-
-def test_continue_without_a_final_answer_may_have_arrived():
-    with FaultServer(say(head(100) * 3, then=stall_at_once)) as server:
+@pytest.mark.parametrize("interim", [100, 102, 103])
+def test_an_interim_answer_without_a_final_one_may_have_arrived(interim):
+    with FaultServer(say(head(interim) * 3, then=stall_at_once)) as server:
         result = notify(server.url)
     assert ended(result) == (Outcome.MAY_HAVE_ARRIVED, "no_answer", None)
+
+
+def test_an_interim_answer_is_followed_by_the_final_one():
+    said = head(102) + head(103, "Link: </style.css>") + response(404)
+    with FaultServer(say(said)) as server:
+        result = notify(server.url)
+    assert ended(result) == (Outcome.REJECTED, "http_404", 404)
+
+
+def test_a_server_that_switches_protocols_may_have_taken_the_request():
+    with FaultServer(say(head(101), then=stall_at_once)) as server:
+        result = notify(server.url)
+    assert ended(result) == (Outcome.MAY_HAVE_ARRIVED, "http_101", 101)
 
 
 # A status was read: nothing that comes after it matters
@@ -470,6 +478,24 @@ def test_an_old_tls_is_refused(authority, bundle):
     with FaultServer(tls=old) as server:
         result = notify(server.url, ca_bundle=bundle)
     assert ended(result) == (Outcome.NOT_ARRIVED, "tls_failed", None)
+
+
+def test_beneath_tls_a_server_that_stops_reading_may_have_read_enough(tls, bundle):
+    with FaultServer(stall_at_once, tls=tls) as server:
+        payload = {"filler": "x" * 20_000_000}
+        result = notify(server.url, payload=payload, call_timeout=1.0, ca_bundle=bundle)
+    assert ended(result) == (Outcome.MAY_HAVE_ARRIVED, "no_answer", None)
+
+
+def test_beneath_tls_an_answer_given_before_the_request_was_read_is_heeded(tls, bundle):
+    def refuse_early(peer: Peer) -> None:
+        peer.read_request(1000)
+        peer.send(response(401))
+
+    with FaultServer(refuse_early, tls=tls) as server:
+        payload = {"filler": "x" * 20_000_000}
+        result = notify(server.url, payload=payload, call_timeout=2.0, ca_bundle=bundle)
+    assert ended(result) == (Outcome.CONFIGURATION, "http_401", 401)
 
 
 @pytest.mark.parametrize(
