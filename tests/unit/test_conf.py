@@ -52,6 +52,8 @@ def test_durations_are_seconds_or_a_timedelta():
         ({"API_URLS": {URL: "default"}}, "The alias comes first"),
         ({"API_URLS": {"default": URL, "two words": URL}}, "has an alias that is no name"),
         ({"DISPATCHER": ""}, "must be a name"),
+        ({"PHONE_REGION": "Xx"}, "must be the two capital letters of a country"),
+        ({"PHONE_REGION": "UK"}, 'such as "US" or "GB", not \'UK\''),
         ({"API_TEST_NUMBERS": "s3cr3t"}, "must be a list of phone numbers"),
         ({"API_TEST_NUMBERS": ["s3cr3t", 2065550100]}, "must be a list of phone numbers"),
         ({"MONITOR_TOKEN": "s3cr3t token"}, "must be a text of ASCII characters without blanks"),
@@ -63,6 +65,14 @@ def test_each_wrong_key_is_told_with_what_to_do_and_without_the_url(keys, told):
         [problem] = conf.problems()
     assert told in problem
     assert "s3cr3t" not in problem
+
+
+def test_without_the_phone_extra_any_two_capitals_may_be_a_country(monkeypatch):
+    monkeypatch.setattr(conf, "_REGIONS", set())
+    with configure(PHONE_REGION="UK"):
+        assert conf.problems() == []
+    with configure(PHONE_REGION="us"):
+        assert "two capital letters" in conf.problems()[0]
 
 
 def test_a_setting_that_is_no_dict_is_told():
