@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.test import override_settings
@@ -29,6 +31,11 @@ def test_keys_have_the_documented_defaults(monkeypatch):
         assert (chatitive.EXPIRES_AFTER, chatitive.ON_AMBIGUOUS) == (timedelta(hours=24), "hold")
         assert chatitive.PHONE_REGION == "US"
         assert conf.problems() == []
+
+
+def test_the_page_of_the_docs_lists_each_key():
+    page = Path(__file__).parents[2] / "docs" / "settings.md"
+    assert re.findall(r"^\| `([A-Z_]+)` \|", page.read_text(), re.MULTILINE) == conf.KEYS
 
 
 def test_durations_are_seconds_or_a_timedelta():
