@@ -47,7 +47,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class If:
-    """A condition on what a path leads to; `operator` is a name of `OPERATORS`."""
+    """A condition on what a path leads to.
+
+    `operator` is one of equals, not_equals, contains, not_contains, starts_with, in, gt, gte, lt,
+    lte, is_set and is_empty; the last two take no value. Raises `InvalidEvent` for any other.
+    """
 
     path: str
     operator: str

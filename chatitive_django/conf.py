@@ -16,6 +16,11 @@ from django.dispatch import receiver
 
 from .exceptions import ChatitiveError
 
+try:
+    from phonenumbers import SUPPORTED_REGIONS as _REGIONS
+except ImportError:  # without the `phone` extra nobody knows them
+    _REGIONS = set()
+
 T = TypeVar("T")
 
 HOLD, RETRY = "hold", "retry"
@@ -80,6 +85,15 @@ def _text(value: object) -> str:
     return value
 
 
+def _region(value: object) -> str:
+    region = _text(value)
+    if not (region in _REGIONS if _REGIONS else re.fullmatch("[A-Z]{2}", region)):
+        raise ValueError(
+            f'must be the two capital letters of a country, such as "US" or "GB", not {value!r}.'
+        )
+    return region
+
+
 def _duration(value: object) -> timedelta:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1e9:
         value = timedelta(seconds=value)
@@ -137,7 +151,7 @@ class Settings:
     ON_AMBIGUOUS = Key(HOLD, _on_ambiguous)
     RETENTION = Key(timedelta(days=30), _duration)
     RULES_REFRESH = Key(5, _seconds)
-    PHONE_REGION = Key("US", _text)
+    PHONE_REGION = Key("US", _region)
     # Django's error pages mask settings by their names: with API or TOKEN in it neither is shown.
     API_TEST_NUMBERS = Key([], _numbers)
     MONITOR_TOKEN = Key("", _bearer_token)

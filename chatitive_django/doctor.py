@@ -176,7 +176,8 @@ def _system_checks() -> Iterator[Finding]:
                 level=Level.BAD if message.level >= checks.ERROR else Level.WARN,
                 text=f"{message.msg} ({message.id})",
                 mender=Mender.DEVELOPER,
-                advice=message.hint or _("The documentation of the system checks says what to do."),
+                advice=message.hint
+                or _("Change what is named here; `manage.py check` tells when it is right."),
             )
 
 

@@ -254,7 +254,9 @@ def _findings(
             mender=Mender.STAFF,
             advice=_("Decide in the admin whether to send again what may have arrived."),
         )
-    if settings.DISPATCHER == "worker" and not any(worker.alive for worker in workers):
+    if settings.DISPATCHER == "worker" and not any(
+        worker.alive and worker.kind == Heartbeat.Kind.WORKER for worker in workers
+    ):
         yield Finding(
             code="no_worker",
             level=Level.BAD,

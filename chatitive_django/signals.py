@@ -1,7 +1,8 @@
 """What this app tells others, in the past tense, and the one question that it asks.
 
-But for `transitioned` all are sent after the commit, and a receiver that raises stops nothing: its
-error is logged by Django.
+What is told is told after the commit, and a receiver that raises stops nothing: its error is logged
+by Django. Those that say otherwise are `transitioned`, `rules_written` and the question,
+`should_send`.
 """
 
 from __future__ import annotations

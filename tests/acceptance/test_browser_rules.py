@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from django.contrib.admin import AdminSite
 from django.http import HttpResponse
@@ -13,6 +16,8 @@ from tests.acceptance import gallery
 from tests.acceptance.test_browser import (
     CUT_OFF,
     PHONE,
+    SCREENSHOTS,
+    WIDE,
     Visit,
     chromium,
     demo,
@@ -339,3 +344,45 @@ def test_the_form_shows_what_the_trigger_and_the_field_need(served, chromium):
         assert not page.locator(".field-field").is_visible()
         assert not page.locator(".field-on_create").is_visible()
         assert visit.complaints == []
+
+
+@pytest.fixture
+def week(served):
+    """A rule of each mode, one of them in need of mending, and what they made of three leads."""
+    make("Welcome whoever asks", trigger="created", event_name="Welcome")
+    make(
+        "Thank whoever signs",
+        mode="watch",
+        event_name="ThankYou",
+        conditions=[("title", "contains", "roof")],
+    )
+    make(
+        "Ask whoever left",
+        mode="off",
+        event_name="WhyNot",
+        field="stage",
+        to_values=["lost"],
+        phone_number="customer.mobile",
+    )
+    for title, name, phone in [
+        ("A new roof", "Ada Lund", "206-555-0142"),
+        ("Solar panels", "Ben Okafor", "206-555-0149"),
+        ("A second roof", "Carla Reyes", ""),
+    ]:
+        each = lead(title, name, phone)
+        each.stage = "won"
+        each.save()
+    return served
+
+
+def test_the_picture_of_the_rules_for_the_docs(week, chromium):
+    """`RULES_PICTURE=docs/rules.png pytest -m browser -k rules_for_the_docs` makes it again."""
+    picture = Path(os.environ.get("RULES_PICTURE", SCREENSHOTS / "rules.png"))
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    with Visit(chromium, "docs", color_scheme="light") as visit:
+        visit.log_in(f"{week}/admin/", "pam", "demo")
+        visit.page.goto(f"{week}{RULES}")
+        last = visit.page.locator("table").last.locator("tbody tr").nth(2).bounding_box()
+        shape = {"x": 0, "y": 0, "width": WIDE["width"], "height": last["y"] + last["height"]}
+        visit.page.screenshot(path=picture, clip=shape, full_page=True)
+    assert picture.stat().st_size > 0

@@ -635,6 +635,45 @@ def test_an_admin_that_names_the_person_by_no_path_is_an_error(monkeypatch):
     )
 
 
+def test_a_name_that_the_mixin_does_not_read_is_an_error(monkeypatch):
+    monkeypatch.setattr(admin.sites, "all_sites", set())
+    site = admin.AdminSite("of this test")
+
+    class People(MessagesMixin, admin.ModelAdmin):
+        chatitive_phone = "phone"
+        list_display = ["chatitive_count"]
+
+        def chatitive_count(self, person):
+            return 0
+
+    site.register(Customer, People)
+    [message] = check_admins(None)
+    assert message.id == "chatitive_django.E020"
+    assert message.msg == (
+        "People.chatitive_phone: nobody reads it. Did you mean 'chatitive_phone_number'?"
+    )
+
+
+def test_a_mixin_that_comes_after_djangos_class_is_an_error(monkeypatch):
+    monkeypatch.setattr(admin.sites, "all_sites", set())
+    site = admin.AdminSite("of this test")
+
+    class Own(admin.ModelAdmin):
+        pass
+
+    class Late(Own, MessagesMixin):
+        pass
+
+    class Early(MessagesMixin, Own):
+        pass
+
+    site.register(Customer, Late)
+    site.register(Ticket, Early)
+    [message] = check_admins(None)
+    assert message.id == "chatitive_django.E021"
+    assert message.msg.startswith("Late: MessagesMixin comes after ModelAdmin")
+
+
 # The ids
 
 

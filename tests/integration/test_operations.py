@@ -91,7 +91,7 @@ OPERATIONS = [
     Operation("`EventManager`: `update()`", "the transition of each row", ["ItemSold", "ItemSold"], lambda on: on.Item.objects.update(state="sold")),
     Operation("`EventManager`: `bulk_update()`", "the transition of each row", ["ItemSold"], lambda on: (setattr(on.item, "state", "sold"), on.Item.objects.bulk_update([on.item], ["state"]))),
     Operation("`EventManager`: `bulk_create()`", "the creation of each row", ["ItemCreated"], lambda on: on.Item.objects.bulk_create([on.Item(code="x")])),
-    Operation("`EventManager`: `bulk_create(ignore_conflicts=True)`", "refused with `NotCapturable`, before anything is written", [], refused),
+    Operation("`EventManager`: `bulk_create(ignore_conflicts=True)`", "where an event waits for a creation, refused with `NotCapturable`, before anything is written", [], refused),
     Operation("`update()` of a manager of your own", "nothing", [], lambda on: on.QuerySet(on.Item).update(state="sold")),
     Operation("raw SQL", "nothing", [], raw_sql),
     Operation("any of these inside `capture_changes(queryset)`", "the difference between before and after, once a row", ["ItemSold", "ItemSold"], lambda on: captured(on, lambda: raw_sql(on))),

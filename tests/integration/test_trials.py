@@ -134,6 +134,8 @@ def test_a_test_that_another_worker_is_sending_is_waited_for(channel):
         (["Ping", "--phone-number", NUMBER, "--payload", "{"], "it is no JSON"),
         (["Ping", "--phone-number", NUMBER, "--channel", "defualt"], "Did you mean 'default'?"),
         (["", "--phone-number", NUMBER], "name"),
+        (["Ping", "--phone-number", " "], "argument --phone-number: it is empty"),
+        (["Ping", "--subscriber-sid", ""], "argument --subscriber-sid: it is empty"),
     ],
 )
 def test_misuse_is_told_and_nothing_is_recorded(arguments, told):
@@ -144,7 +146,8 @@ def test_misuse_is_told_and_nothing_is_recorded(arguments, told):
 
 
 def test_what_can_not_be_a_message_is_recorded_as_invalid_and_told():
-    code, text = run("send-test", "Ping", "--phone-number", " ")
-    assert code == 1
-    assert "is invalid" in text
-    assert Notification.objects.get().origin == "test"
+    code, text = run("send-test", "Ping", "--phone-number", "5" * 65)
+    test = Notification.objects.get()
+    assert (code, test.origin) == (1, "test")
+    assert f"Notification {test.pk} is invalid. " in text
+    assert "longer than 64 characters" in text

@@ -119,6 +119,8 @@ def test_without_a_living_worker_the_worker_dispatcher_has_a_finding(settings):
     assert findings() == []
     pulse.stop()
     assert not Heartbeat.objects.exists()
+    Pulse(Heartbeat.Kind.EMBEDDED, channels=["default"], concurrency=2).beat()
+    assert findings() == ["no_worker"]
 
 
 def test_a_process_lost_long_ago_is_forgotten():

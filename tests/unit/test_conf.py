@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.test import override_settings
@@ -31,6 +33,11 @@ def test_keys_have_the_documented_defaults(monkeypatch):
         assert conf.problems() == []
 
 
+def test_the_page_of_the_docs_lists_each_key():
+    page = Path(__file__).parents[2] / "docs" / "settings.md"
+    assert re.findall(r"^\| `([A-Z_]+)` \|", page.read_text(), re.MULTILINE) == conf.KEYS
+
+
 def test_durations_are_seconds_or_a_timedelta():
     with configure(EXPIRES_AFTER=60, CALL_TIMEOUT=timedelta(seconds=2)):
         assert chatitive.EXPIRES_AFTER == timedelta(minutes=1)
@@ -52,6 +59,8 @@ def test_durations_are_seconds_or_a_timedelta():
         ({"API_URLS": {URL: "default"}}, "The alias comes first"),
         ({"API_URLS": {"default": URL, "two words": URL}}, "has an alias that is no name"),
         ({"DISPATCHER": ""}, "must be a name"),
+        ({"PHONE_REGION": "Xx"}, "must be the two capital letters of a country"),
+        ({"PHONE_REGION": "UK"}, 'such as "US" or "GB", not \'UK\''),
         ({"API_TEST_NUMBERS": "s3cr3t"}, "must be a list of phone numbers"),
         ({"API_TEST_NUMBERS": ["s3cr3t", 2065550100]}, "must be a list of phone numbers"),
         ({"MONITOR_TOKEN": "s3cr3t token"}, "must be a text of ASCII characters without blanks"),
@@ -63,6 +72,14 @@ def test_each_wrong_key_is_told_with_what_to_do_and_without_the_url(keys, told):
         [problem] = conf.problems()
     assert told in problem
     assert "s3cr3t" not in problem
+
+
+def test_without_the_phone_extra_any_two_capitals_may_be_a_country(monkeypatch):
+    monkeypatch.setattr(conf, "_REGIONS", set())
+    with configure(PHONE_REGION="UK"):
+        assert conf.problems() == []
+    with configure(PHONE_REGION="us"):
+        assert "two capital letters" in conf.problems()[0]
 
 
 def test_a_setting_that_is_no_dict_is_told():

@@ -16,6 +16,13 @@ from .base import FINDING, MISUSE, Output, Verb, known_channel
 Status = Notification.Status
 
 
+def identifier(text: str) -> str:
+    """A phone number or SID, for argparse."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty")
+    return text
+
+
 def json_object(text: str) -> dict[str, Any]:
     """A JSON object, for argparse."""
     try:
@@ -30,8 +37,8 @@ def json_object(text: str) -> dict[str, Any]:
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("event", metavar="EVENT", help="the event's name, exactly")
     subscriber = parser.add_mutually_exclusive_group(required=True)
-    subscriber.add_argument("--phone-number", metavar="N")
-    subscriber.add_argument("--subscriber-sid", metavar="S")
+    subscriber.add_argument("--phone-number", type=identifier, metavar="N")
+    subscriber.add_argument("--subscriber-sid", type=identifier, metavar="S")
     parser.add_argument("--channel", metavar="ALIAS", default="default")
     parser.add_argument("--payload", type=json_object, metavar="JSON", help="a JSON object")
     parser.add_argument("--format", choices=["text", "json"], default="text")
@@ -82,7 +89,8 @@ def _told(row: Notification, attempt: Attempt | None) -> str:
     answer = ""
     if attempt is not None and attempt.http_status is not None:
         answer = f" (status {attempt.http_status} in {attempt.duration_ms} ms)"
-    begin = f"Notification {row.pk} to {row.masked_subscriber} is {row.status}{answer}."
+    to = f" to {row.masked_subscriber}" if row.masked_subscriber else ""
+    begin = f"Notification {row.pk}{to} is {row.status}{answer}."
     if row.status == Status.ACCEPTED:
         return f"{begin} Whether a text goes out is decided by the workflow there."
     if row.status == Status.PENDING and attempt is None:
@@ -92,7 +100,8 @@ def _told(row: Notification, attempt: Attempt | None) -> str:
 
 SEND_TEST = Verb(
     name="send-test",
-    help="Send an event as a test, and tell what became of it; exits 1 where it wasn't accepted.",
+    help="Send an event as a test, and tell what became of it; exits 1 where it was neither "
+    "accepted nor, by console://, printed.",
     add_arguments=_arguments,
     run=_send_test,
 )
