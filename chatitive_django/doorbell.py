@@ -56,7 +56,7 @@ class Doorbell:
         with connection.cursor() as cursor:
             cursor.execute(f"LISTEN {NOTIFY_CHANNEL}")
         self._listening = connection.connection
-        self._failure = connection.Database.Error
+        self._failure = connection.Database.Error  # type: ignore[attr-defined]
         if hasattr(self._listening, "add_notify_handler"):  # psycopg 3; psycopg2 has a list
             self._listening.add_notify_handler(self._note)
         self._listening_at = self._listening.fileno()

@@ -80,11 +80,12 @@ class Lane:
         channel = channels.take_probe(self.alias, settings.PROBE_INTERVAL)
         return log.claim_probe(channel, lease) if channel is not None else []
 
-    def judge(self, row: Notification, result: Result) -> Verdict:
-        """What a call's result tells of the channel."""
+    def judge(self, row: Notification, result: Result, *, probe: bool) -> Verdict:
+        """What a call's result tells of the channel; a probe has to show that it works."""
         if self._place is not None and row.order_key in self._waiting:
             self._ended.add(row.order_key)
-        return self._breaker.judge(result, row.subscriber_key)
+        verdict = self._breaker.judge(result, row.subscriber_key)
+        return Verdict.BROKEN if probe and verdict is Verdict.DOUBTFUL else verdict
 
     def act_on(self, judged: Iterable[tuple[Verdict, Result, bool]]) -> None:
         """Open the breaker of a channel that doesn't work, or close it after a probe that did.
@@ -93,7 +94,7 @@ class Lane:
         """
         probed = False
         for verdict, result, was_probe in judged:
-            if verdict is Verdict.BROKEN or (was_probe and verdict is Verdict.DOUBTFUL):
+            if verdict is Verdict.BROKEN:
                 channels.open_breaker(self.alias, result.reason, settings.PROBE_INTERVAL)
                 return
             probed |= was_probe

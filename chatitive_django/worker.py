@@ -298,15 +298,14 @@ class Worker:
         verdict = None
         if ended.posted:
             lane = next(lane for lane in self._lanes if lane.alias == row.channel)
-            verdict = lane.judge(row, result)
+            verdict = lane.judge(row, result, probe=ended.job.probe)
         decision = decide(
             result,
             attempts=row.attempts,
             server_errors=server_errors,
             on_ambiguous=row.on_ambiguous,
             by_person=ended.posted and row.requested_by_id is not None,
-            channel_broken=verdict is Verdict.BROKEN
-            or (ended.job.probe and verdict is Verdict.DOUBTFUL),
+            channel_broken=verdict is Verdict.BROKEN,
             jitter=random.random(),  # noqa: S311 -- spreads retries, hides nothing
         )
         settlement = log.Settlement(
