@@ -134,6 +134,8 @@ def test_a_test_that_another_worker_is_sending_is_waited_for(channel):
         (["Ping", "--phone-number", NUMBER, "--payload", "{"], "it is no JSON"),
         (["Ping", "--phone-number", NUMBER, "--channel", "defualt"], "Did you mean 'default'?"),
         (["", "--phone-number", NUMBER], "name"),
+        (["Ping", "--phone-number", " "], "it is blank"),
+        (["Ping", "--subscriber-sid", ""], "it is blank"),
     ],
 )
 def test_misuse_is_told_and_nothing_is_recorded(arguments, told):
@@ -144,7 +146,7 @@ def test_misuse_is_told_and_nothing_is_recorded(arguments, told):
 
 
 def test_what_can_not_be_a_message_is_recorded_as_invalid_and_told():
-    code, text = run("send-test", "Ping", "--phone-number", " ")
+    code, text = run("send-test", "Ping", "--phone-number", NUMBER, "--payload", '{"a": NaN}')
     assert code == 1
     assert "is invalid" in text
     assert Notification.objects.get().origin == "test"

@@ -147,6 +147,8 @@ def test_pause_and_resume_say_what_waits():
         (["resume", "x"], "is no channel"),
         (["prune", "--older-than", "soon"], "no span of time"),
         (["scrub"], "required"),
+        (["scrub", "--phone-number", ""], "it is blank"),
+        (["scrub", "--subscriber-sid", " "], "it is blank"),
         (["worker", "--once", "--idle-exit", "3"], "not allowed with"),
     ],
 )

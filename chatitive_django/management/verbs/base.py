@@ -43,6 +43,13 @@ class Verb:
     needs_sound_project: bool = True
 
 
+def identifier(text: str) -> str:
+    """A phone number or SID, for argparse."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is blank, so it names nobody")
+    return text
+
+
 def positive(text: str) -> int:
     """A whole number from 1, for argparse."""
     number = int(text) if text.isdecimal() else 0

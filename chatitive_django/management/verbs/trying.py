@@ -11,7 +11,7 @@ from django.core.management.base import CommandError
 from ...exceptions import InvalidEvent
 from ...models import Attempt, Notification, log_alias
 from ...trials import deliver_this, record_test
-from .base import FINDING, MISUSE, Output, Verb, known_channel
+from .base import FINDING, MISUSE, Output, Verb, identifier, known_channel
 
 Status = Notification.Status
 
@@ -30,8 +30,8 @@ def json_object(text: str) -> dict[str, Any]:
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("event", metavar="EVENT", help="the event's name, exactly")
     subscriber = parser.add_mutually_exclusive_group(required=True)
-    subscriber.add_argument("--phone-number", metavar="N")
-    subscriber.add_argument("--subscriber-sid", metavar="S")
+    subscriber.add_argument("--phone-number", type=identifier, metavar="N")
+    subscriber.add_argument("--subscriber-sid", type=identifier, metavar="S")
     parser.add_argument("--channel", metavar="ALIAS", default="default")
     parser.add_argument("--payload", type=json_object, metavar="JSON", help="a JSON object")
     parser.add_argument("--format", choices=["text", "json"], default="text")
