@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Group, Permission
 from django.core.management import CommandError, call_command
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from chatitive_django import channels
@@ -156,6 +158,58 @@ def test_misuse_says_what_was_meant(arguments, told):
     with pytest.raises(CommandError, match=None) as error:
         call_command("chatitive", *arguments)
     assert told in str(error.value)
+
+
+@pytest.fixture(params=[OperationalError, InterfaceError])
+def broken(request):
+    """A database that fails, and the name of its error."""
+
+    def refuse(*args):
+        raise request.param("FATAL: s3cr3t")
+
+    with connection.execute_wrapper(refuse):
+        yield request.param.__name__
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["deliver"],
+        ["status"],
+        ["send-test", "Ping", "--phone-number", "206-555-0142"],
+        ["resend", "--since", "1h"],
+        ["explain", "desk.Ticket", "1"],
+        ["tail", "--no-follow"],
+        ["rules", "list"],
+        ["pause", "default"],
+        ["resume", "default"],
+        ["groups"],
+        ["prune"],
+        ["scrub", "--phone-number", "206-555-0142"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_database_that_fails_is_no_finding_and_is_told_without_a_detail(broken, arguments):
+    with pytest.raises(CommandError) as error:
+        run(*arguments)
+    assert error.value.returncode == 2
+    assert str(error.value) == (
+        f"The database failed ({broken}). Run `manage.py migrate`, or see "
+        "`manage.py chatitive doctor`."
+    )
+
+
+def test_a_monitor_reads_json_where_the_database_fails(broken):
+    out = io.StringIO()
+    with pytest.raises(CommandError):
+        call_command("chatitive", "status", "--format", "json", stdout=out)
+    assert json.loads(out.getvalue()) == {"ok": False, "error": broken}
+
+
+def test_delivery_inside_a_transaction_still_says_what_is_wrong(settings):
+    settings.CHATITIVE = {"API_URLS": {"default": "chatitive+http://SID:TOKEN@localhost:1/C"}}
+    with pytest.raises(transaction.TransactionManagementError, match="after the commit"):
+        run("deliver")
 
 
 @pytest.mark.parametrize(("span", "left"), [(["--older-than", "12h"], 1), ([], 2)])

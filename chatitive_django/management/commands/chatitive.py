@@ -7,6 +7,8 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error as DatabaseFailure
+from django.db.transaction import TransactionManagementError
 
 from ..verbs import VERBS
 from ..verbs.base import MISUSE, Verb
@@ -42,6 +44,14 @@ class Command(BaseCommand):
             code = _named(verb).run(self.stdout, **own)
         except ImproperlyConfigured as error:
             raise CommandError(str(error), returncode=MISUSE) from None
+        except TransactionManagementError:  # no failure of the database: it says what is wrong
+            raise
+        except DatabaseFailure as error:  # its text may hold a password or a number
+            raise CommandError(
+                f"The database failed ({type(error).__name__}). Run `manage.py migrate`, or see "
+                "`manage.py chatitive doctor`.",
+                returncode=MISUSE,
+            ) from None
         if code:
             sys.exit(code)
 
