@@ -147,7 +147,10 @@ def test_pause_and_resume_say_what_waits():
     [
         (["pause", "defualt"], "Did you mean 'default'?"),
         (["resume", "x"], "is no channel"),
+        (["pause", "default", "--reason", "x" * 201], "it has 201 characters, and may have 200"),
         (["prune", "--older-than", "soon"], "no span of time"),
+        (["prune", "--older-than", "800000d"], "no span of time of up to 100 years"),
+        (["prune", "--older-than", "999999999d"], "no span of time of up to 100 years"),
         (["scrub"], "required"),
         (["scrub", "--phone-number", ""], "it is blank"),
         (["scrub", "--subscriber-sid", " "], "it is blank"),
@@ -158,6 +161,12 @@ def test_misuse_says_what_was_meant(arguments, told):
     with pytest.raises(CommandError, match=None) as error:
         call_command("chatitive", *arguments)
     assert told in str(error.value)
+
+
+def test_the_longest_span_and_reason_are_taken():
+    assert run("prune", "--older-than", "36525d")[0] == 0
+    assert run("pause", "default", "--reason", "x" * 200)[0] == 0
+    assert Channel.objects.get().pause_reason == "x" * 200
 
 
 @pytest.fixture(params=[OperationalError, InterfaceError])

@@ -22,6 +22,8 @@ def json_object(text: str) -> dict[str, Any]:
         value = json.loads(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"it is no JSON: {error}") from None
+    except RecursionError:
+        raise argparse.ArgumentTypeError("it is nested too deeply") from None
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError('it must be a JSON object, such as {"key": "value"}')
     return value
