@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Group, Permission
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, load_command_class
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
@@ -140,6 +140,16 @@ def test_pause_and_resume_say_what_waits():
     assert "already" in run("pause", "default")[1]
     assert "goes on" in run("resume", "default")[1]
     assert "wasn't held up" in run("resume", "default")[1]
+
+
+@pytest.mark.parametrize("verb", [["status"], ["rules", "list"]])
+def test_djangos_own_options_may_stand_before_the_verb_and_after_it(verb):
+    parser = load_command_class("chatitive_django", "chatitive").create_parser("manage.py", "x")
+    given = ["--verbosity", "2", "--settings", "shop.settings", "--traceback"]
+    before = parser.parse_args([*given, *verb])
+    assert (before.verbosity, before.settings, before.traceback) == (2, "shop.settings", True)
+    assert parser.parse_args([*verb, *given]) == before
+    assert parser.parse_args(verb).verbosity == 1
 
 
 @pytest.mark.parametrize(
