@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.apps import apps
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, DataError, transaction
 from django.db.models import Model, Q
 from django.utils.translation import gettext as _
 
@@ -183,7 +183,7 @@ def _found(model: AnyModel, key: str) -> tuple[Any, Model | None]:
         pk = model._meta.pk.to_python(key)
         with transaction.atomic(using=using):
             return pk, rows_of(model, [pk], using).first()
-    except (*UNCONVERTIBLE, DatabaseError):
+    except (*UNCONVERTIBLE, DataError):
         told = {"model": name_of(model), "key": key}
         raise NothingToExplain(_("%(key)s is no key of a %(model)s.") % told) from None
 

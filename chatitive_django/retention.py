@@ -64,8 +64,12 @@ def scrub(*, phone_number: str | None = None, subscriber_sid: str | None = None)
     """Take one person out of the log: identifiers, payloads, names and what the API answered.
 
     The rows stay, with what was sent when and how it ended. What waits to be sent is cancelled;
-    what is being sent now can't be, so `left` should be scrubbed again later.
+    what is being sent now can't be, so `left` should be scrubbed again later. Raises `ValueError`
+    where nobody is named.
     """
+    if not (subscriber_sid or phone_number or "").strip():
+        # Rows without a subscriber have this key, and could never be built again.
+        raise ValueError("Name a person by a phone number or a SID that isn't blank.")
     using = log_alias()
     rows = cancelled = 0
     theirs = _of(phone_number=phone_number, subscriber_sid=subscriber_sid)

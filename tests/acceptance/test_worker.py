@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import statistics
+import threading
 import time
 from contextlib import contextmanager
 
@@ -16,6 +17,7 @@ from chatitive_django.models import Heartbeat, Notification
 from tests.acceptance.processes import SECONDS_TO_END, manage, python, wait_until
 from tests.factories import NotificationFactory
 from tests.fault_server import FaultServer, answer
+from tests.shell import run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Status = Notification.Status
@@ -105,10 +107,11 @@ def test_a_living_worker_is_seen_and_one_that_was_killed_is_missed():
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_both_signals_that_ask_a_worker_to_end_are_heeded(number):
+@pytest.mark.parametrize("verb", ["worker", "deliver"])
+def test_both_signals_that_ask_a_worker_to_end_are_heeded(verb, number):
     with FaultServer(answer(202, delay=1)) as server:
         rows = NotificationFactory.create_batch(20)
-        process = manage("chatitive", "worker", "--concurrency", "2", api_url=url_of(server))
+        process = manage("chatitive", verb, api_url=url_of(server), CONCURRENCY=2)
         try:
             wait_until(lambda: len(server.requests) == 2)
         finally:
@@ -139,3 +142,18 @@ def test_a_pause_made_elsewhere_stops_a_running_worker():
         process = python("from chatitive_django import channels; channels.resume('default')")
         process.communicate(timeout=SECONDS_TO_END)
         wait_until(lambda: accepted() == 1)
+
+
+def test_delivery_by_a_caller_leaves_its_handlers_as_they_were_and_may_be_in_a_thread():
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    ends = [run("deliver")]
+
+    def deliver():
+        ends.append(run("deliver"))
+        connection.close()
+
+    thread = threading.Thread(target=deliver)
+    thread.start()
+    thread.join()
+    assert ends == [(0, ""), (0, "")]
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before

@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError
 from django.utils import timezone
 
+from chatitive_django.management.verbs.base import since
 from chatitive_django.models import Notification, ResendBatch
 from tests.factories import NotificationFactory
 from tests.shell import run
@@ -83,6 +84,13 @@ def test_since_is_when_it_ended():
     assert "resend 1" in run("resend", "--since", yesterday, "--dry-run")[1]
 
 
+@pytest.mark.parametrize("moment", ["2026-03-31", "2026-03-31T18:00", "2026-03-31T18:00+02:00"])
+@pytest.mark.parametrize("use_tz", [True, False])
+def test_since_has_a_zone_where_the_database_keeps_one(settings, moment, use_tz):
+    settings.USE_TZ = use_tz
+    assert timezone.is_aware(since(moment)) == use_tz
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -92,6 +100,10 @@ def test_since_is_when_it_ended():
         (["five"], "'five' is no notification's id"),
         (["--since", "yesterday"], "neither a time such as"),
         (["--since", "2026-02-31"], "neither a time such as"),
+        (["--since", "800000d"], "within 100 years"),
+        (["--since", "0001-01-01"], "within 100 years"),
+        (["--since", "9999-12-31T23:59"], "within 100 years"),
+        (["--since", "1h", "--reason", "x" * 401], "it has 401 characters, and may have 400"),
         (["--status", "pending"], "invalid choice: 'pending'"),
     ],
 )

@@ -99,6 +99,16 @@ def test_a_sid_is_scrubbed_by_itself():
     assert (row.subscriber_sid, row.subscriber_key) == (None, "")
 
 
+@pytest.mark.parametrize("blank", [None, "", " "])
+@pytest.mark.parametrize("name", ["phone_number", "subscriber_sid"])
+def test_where_nobody_is_named_nothing_is_scrubbed(name, blank):
+    row = NotificationFactory(status=Status.INVALID, phone_number=None, payload={"a": 1})
+    with pytest.raises(ValueError, match="Name a person"):
+        scrub(**{name: blank})
+    row.refresh_from_db()
+    assert (row.scrubbed_at, row.payload) == (None, {"a": 1})
+
+
 def test_a_scrubbed_notification_is_sent_to_nobody():
     row = NotificationFactory(status=Status.REJECTED, phone_number=PHONE)
     scrub(phone_number=PHONE)

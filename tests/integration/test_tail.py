@@ -90,6 +90,19 @@ def test_the_log_may_be_empty():
     assert run("tail", "--no-follow") == (0, "")
 
 
-def test_misuse_is_told():
-    with pytest.raises(CommandError, match="invalid choice: 'lost'"):
-        run("tail", "--status", "lost")
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--status", "lost"], "invalid choice: 'lost'"),
+        (["--lines", "0"], "no whole number from 1 to 999,999"),
+        (["--lines", "9" * 23], "no whole number from 1 to 999,999"),
+    ],
+)
+def test_misuse_is_told(arguments, told):
+    with pytest.raises(CommandError, match=told):
+        run("tail", *arguments)
+
+
+def test_there_may_be_fewer_lines_than_are_asked_for():
+    NotificationFactory()
+    assert len(run("tail", "--no-follow", "--lines", "999999")[1].splitlines()) == 1

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 Status = Notification.Status
 NUMBER = "206-555-0142"
+DEEP = '{"a": ' + "[" * 100_000 + "]" * 100_000 + "}"
 
 
 def test_a_test_is_sent_and_nothing_else_that_is_due(channel):
@@ -132,10 +133,11 @@ def test_a_test_that_another_worker_is_sending_is_waited_for(channel):
         (["Ping", "--phone-number", "1", "--subscriber-sid", "s"], "not allowed with"),
         (["Ping", "--phone-number", NUMBER, "--payload", "[1]"], "must be a JSON object"),
         (["Ping", "--phone-number", NUMBER, "--payload", "{"], "it is no JSON"),
+        (["Ping", "--phone-number", NUMBER, "--payload", DEEP], "nested too deeply"),
         (["Ping", "--phone-number", NUMBER, "--channel", "defualt"], "Did you mean 'default'?"),
         (["", "--phone-number", NUMBER], "name"),
-        (["Ping", "--phone-number", " "], "argument --phone-number: it is empty"),
-        (["Ping", "--subscriber-sid", ""], "argument --subscriber-sid: it is empty"),
+        (["Ping", "--phone-number", " "], "it is blank"),
+        (["Ping", "--subscriber-sid", ""], "it is blank"),
     ],
 )
 def test_misuse_is_told_and_nothing_is_recorded(arguments, told):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Group, Permission
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, load_command_class
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from chatitive_django import channels
@@ -142,13 +144,28 @@ def test_pause_and_resume_say_what_waits():
     assert "wasn't held up" in run("resume", "default")[1]
 
 
+@pytest.mark.parametrize("verb", [["status"], ["rules", "list"]])
+def test_djangos_own_options_may_stand_before_the_verb_and_after_it(verb):
+    parser = load_command_class("chatitive_django", "chatitive").create_parser("manage.py", "x")
+    given = ["--verbosity", "2", "--settings", "shop.settings", "--traceback"]
+    before = parser.parse_args([*given, *verb])
+    assert (before.verbosity, before.settings, before.traceback) == (2, "shop.settings", True)
+    assert parser.parse_args([*verb, *given]) == before
+    assert parser.parse_args(verb).verbosity == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (["pause", "defualt"], "Did you mean 'default'?"),
         (["resume", "x"], "is no channel"),
+        (["pause", "default", "--reason", "x" * 201], "it has 201 characters, and may have 200"),
         (["prune", "--older-than", "soon"], "no span of time"),
+        (["prune", "--older-than", "800000d"], "no span of time of up to 100 years"),
+        (["prune", "--older-than", "999999999d"], "no span of time of up to 100 years"),
         (["scrub"], "required"),
+        (["scrub", "--phone-number", ""], "it is blank"),
+        (["scrub", "--subscriber-sid", " "], "it is blank"),
         (["worker", "--once", "--idle-exit", "3"], "not allowed with"),
     ],
 )
@@ -156,6 +173,64 @@ def test_misuse_says_what_was_meant(arguments, told):
     with pytest.raises(CommandError, match=None) as error:
         call_command("chatitive", *arguments)
     assert told in str(error.value)
+
+
+def test_the_longest_span_and_reason_are_taken():
+    assert run("prune", "--older-than", "36525d")[0] == 0
+    assert run("pause", "default", "--reason", "x" * 200)[0] == 0
+    assert Channel.objects.get().pause_reason == "x" * 200
+
+
+@pytest.fixture(params=[OperationalError, InterfaceError])
+def broken(request):
+    """A database that fails, and the name of its error."""
+
+    def refuse(*args):
+        raise request.param("FATAL: s3cr3t")
+
+    with connection.execute_wrapper(refuse):
+        yield request.param.__name__
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["deliver"],
+        ["status"],
+        ["send-test", "Ping", "--phone-number", "206-555-0142"],
+        ["resend", "--since", "1h"],
+        ["explain", "desk.Ticket", "1"],
+        ["tail", "--no-follow"],
+        ["rules", "list"],
+        ["pause", "default"],
+        ["resume", "default"],
+        ["groups"],
+        ["prune"],
+        ["scrub", "--phone-number", "206-555-0142"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_database_that_fails_is_no_finding_and_is_told_without_a_detail(broken, arguments):
+    with pytest.raises(CommandError) as error:
+        run(*arguments)
+    assert error.value.returncode == 2
+    assert str(error.value) == (
+        f"The database failed ({broken}). Run `manage.py migrate`, or see "
+        "`manage.py chatitive doctor`."
+    )
+
+
+def test_a_monitor_reads_json_where_the_database_fails(broken):
+    out = io.StringIO()
+    with pytest.raises(CommandError):
+        call_command("chatitive", "status", "--format", "json", stdout=out)
+    assert json.loads(out.getvalue()) == {"ok": False, "error": broken}
+
+
+def test_delivery_inside_a_transaction_still_says_what_is_wrong(settings):
+    settings.CHATITIVE = {"API_URLS": {"default": "chatitive+http://SID:TOKEN@localhost:1/C"}}
+    with pytest.raises(transaction.TransactionManagementError, match="after the commit"):
+        run("deliver")
 
 
 @pytest.mark.parametrize(("span", "left"), [(["--older-than", "12h"], 1), ([], 2)])

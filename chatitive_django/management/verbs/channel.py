@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from ... import channels
-from ...models import Notification, log_alias
-from .base import Output, Verb, known_channel
+from ...models import Channel, Notification, log_alias
+from .base import Output, Verb, fitting, known_channel
 
 
 def _waiting(alias: str) -> int:
@@ -16,7 +16,13 @@ def _waiting(alias: str) -> int:
 
 def _pause_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("channel", metavar="CHANNEL")
-    parser.add_argument("--reason", default="", metavar="R", help="for those who see the pause")
+    parser.add_argument(
+        "--reason",
+        type=fitting(Channel.pause_reason.field),
+        default="",
+        metavar="R",
+        help="for those who see the pause",
+    )
 
 
 def _pause(out: Output, *, channel: str, reason: str) -> int:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from ...conf import settings
 from ...retention import prune, scrub
-from .base import FINDING, Output, Verb, duration
+from .base import FINDING, Output, Verb, duration, identifier
 
 
 def _prune_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +27,8 @@ def _prune(out: Output, *, older_than: timedelta | None) -> int:
 
 def _scrub_arguments(parser: argparse.ArgumentParser) -> None:
     person = parser.add_mutually_exclusive_group(required=True)
-    person.add_argument("--phone-number", metavar="N", help="in any spelling")
-    person.add_argument("--subscriber-sid", metavar="S")
+    person.add_argument("--phone-number", type=identifier, metavar="N", help="in any spelling")
+    person.add_argument("--subscriber-sid", type=identifier, metavar="S")
 
 
 def _scrub(out: Output, *, phone_number: str | None, subscriber_sid: str | None) -> int:

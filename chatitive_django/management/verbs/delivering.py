@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ...conf import settings
 from ...models import Heartbeat
-from ...worker import Worker, deliver
+from ...worker import Worker
 from .base import Output, Verb, known_channel, positive, seconds
 
 
@@ -35,14 +38,13 @@ def _work(
 ) -> int:
     worker = Worker(
         concurrency=concurrency or settings.CONCURRENCY,
-        channels=[known_channel(channel)] if channel else None,
+        channels=_channels(channel),
         poll_interval=settings.POLL_INTERVAL,
         kind=Heartbeat.Kind.WORKER,
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: worker.stop())
-    out.write("Delivering. SIGTERM finishes what is in hand and ends.")
-    worker.run(idle_exit=0 if once else idle_exit)
+    with _ended_by_signals(worker):
+        out.write("Delivering. SIGTERM finishes what is in hand and ends.")
+        worker.run(idle_exit=0 if once else idle_exit)
     return 0
 
 
@@ -51,8 +53,29 @@ def _deliver_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _deliver(out: Output, *, channel: str | None) -> int:
-    deliver(channels=[known_channel(channel)] if channel else None)
+    worker = Worker(concurrency=settings.CONCURRENCY, channels=_channels(channel))
+    with _ended_by_signals(worker):
+        worker.run(idle_exit=0)
     return 0
+
+
+def _channels(alias: str | None) -> list[str] | None:
+    return [known_channel(alias)] if alias else None
+
+
+@contextmanager
+def _ended_by_signals(worker: Worker) -> Iterator[None]:
+    """Have SIGTERM and SIGINT finish what is in hand; in the main thread, which alone may."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, lambda *_: worker.stop()) for number in numbers}
+    try:
+        yield
+    finally:  # a caller of `call_command` goes on
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 WORKER = Verb(

@@ -15,7 +15,7 @@ from django.db.models import Q, QuerySet
 from ... import batches
 from ...models import BatchRow, Notification, ResendBatch, log_alias
 from ...resend import NotPossible, resend
-from .base import FINDING, MISUSE, Output, Verb, since
+from .base import FINDING, MISUSE, Output, Verb, fitting, since
 
 Status = Notification.Status
 Sort = BatchRow.Sort
@@ -51,7 +51,13 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="send this sort too, where a customer may get a second text, or an old one",
     )
-    parser.add_argument("--reason", default="", metavar="R", help="for the report of the resend")
+    parser.add_argument(
+        "--reason",
+        type=fitting(ResendBatch.reason.field),
+        default="",
+        metavar="R",
+        help="for the report of the resend",
+    )
     parser.add_argument(
         "--pace",
         type=int,

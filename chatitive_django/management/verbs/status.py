@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
+
+from django.db import Error as DatabaseFailure
 
 from ...health import ChannelHealth, Health, WorkerHealth, examine
 from .base import FINDING, Output, Verb
@@ -13,7 +16,12 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _report(out: Output, *, format: str) -> int:  # noqa: A002 -- its option's
-    health = examine()
+    try:
+        health = examine()
+    except DatabaseFailure as error:
+        if format == "json":
+            out.write(json.dumps({"ok": False, "error": type(error).__name__}))
+        raise
     if format == "json":
         out.write(health.as_json())
     else:

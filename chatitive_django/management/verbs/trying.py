@@ -11,16 +11,9 @@ from django.core.management.base import CommandError
 from ...exceptions import InvalidEvent
 from ...models import Attempt, Notification, log_alias
 from ...trials import deliver_this, record_test
-from .base import FINDING, MISUSE, Output, Verb, known_channel
+from .base import FINDING, MISUSE, Output, Verb, identifier, known_channel
 
 Status = Notification.Status
-
-
-def identifier(text: str) -> str:
-    """A phone number or SID, for argparse."""
-    if not text.strip():
-        raise argparse.ArgumentTypeError("it is empty")
-    return text
 
 
 def json_object(text: str) -> dict[str, Any]:
@@ -29,6 +22,8 @@ def json_object(text: str) -> dict[str, Any]:
         value = json.loads(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"it is no JSON: {error}") from None
+    except RecursionError:
+        raise argparse.ArgumentTypeError("it is nested too deeply") from None
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError('it must be a JSON object, such as {"key": "value"}')
     return value
