@@ -22,6 +22,10 @@ class Constant:
     value: Any
 
 
+LEVELS = 25
+"""So many dicts and lists may be within each other: MariaDB's JSON holds 32, the log's own too."""
+_INTEGERS = range(-(2**63), 2**63)
+
 Source: TypeAlias = "str | Path | Constant | Callable[[Any], Any]"
 
 
@@ -105,7 +109,9 @@ def evaluate_as(what: str, source: Source, instance: object) -> Any:
 
 def build(spec: Mapping[str, Any], instance: object) -> dict[str, Any]:
     """The payload as plain JSON values; raises `Unbuildable` where it can't be made."""
-    return {key: _built(value, instance, f'payload "{key}"') for key, value in spec.items()}
+    payload = {key: _built(value, instance, f'payload "{key}"') for key, value in spec.items()}
+    _check_shape(payload, "payload")
+    return payload
 
 
 def _built(spec: Any, instance: object, what: str) -> Any:
@@ -122,7 +128,7 @@ def plain(value: Any, what: str) -> Any:
 
     PostgreSQL stores neither a NUL character nor half of a surrogate pair.
     """
-    if value is None or type(value) in (bool, int):
+    if value is None or type(value) is bool or (type(value) is int and value in _INTEGERS):
         return value
     if type(value) is str and value.isascii() and "\0" not in value:
         return value
@@ -138,7 +144,28 @@ def plain(value: Any, what: str) -> Any:
         ) from None
     if "\\u0000" in text and _holds_nul(result):
         raise Unbuildable("not_json", f"{what} holds a NUL character, which can't be stored.")
+    _check_shape(result, what)
     return result
+
+
+def _check_shape(value: Any, what: str, levels: int = LEVELS) -> None:
+    """Raise `Unbuildable` for too many levels, and for keys that JSON can't hold."""
+    match value:
+        case dict():
+            for key in value:
+                if not isinstance(key, str):
+                    kind = type(key).__name__
+                    raise Unbuildable("not_json", f"{what} has a key of type {kind}.")
+                plain(key, f"a key of {what}")
+            parts = list(value.values())
+        case list():
+            parts = value
+        case _:
+            return
+    if not levels:
+        raise Unbuildable("not_json", f"{what} nests deeper than {LEVELS} levels.")
+    for part in parts:
+        _check_shape(part, what, levels - 1)
 
 
 def _holds_nul(value: Any) -> bool:

@@ -19,6 +19,11 @@ pytestmark = pytest.mark.django_db
 Status = Notification.Status
 
 
+def lists(levels):
+    """So many lists within each other."""
+    return [lists(levels - 1)] if levels > 1 else []
+
+
 @pytest.fixture
 def fire(declare):
     """Declare an event with the given options, make its transition, and give its log row."""
@@ -104,6 +109,16 @@ def test_values_are_json_as_djangos_encoder_writes_it(fire):
         ({"payload": {"x": Constant("a\0b")}}, "not_json", "NUL"),
         ({"payload": {"x": Constant("\ud800")}}, "not_json", "type str"),
         ({"payload": {"x": [{"y": Constant({1, 2})}]}}, "not_json", 'payload "x"[0].y'),
+        ({"payload": {"x": Constant(10**5000)}}, "not_json", "type int"),
+        ({"payload": {"x": Constant(lists(26))}}, "not_json", 'payload "x" nests deeper than 25'),
+        ({"payload": {"x": [Constant(lists(24))]}}, "not_json", "payload nests deeper than 25"),
+        ({"payload": {"a\0b": Constant(1)}}, "not_json", "a key of payload holds a NUL"),
+        (
+            {"payload": {"x": {"\ud800": Constant(1)}}},
+            "not_json",
+            "a key of payload is of type str",
+        ),
+        ({"payload": {5: Constant(1)}}, "not_json", "payload has a key of type int"),
         ({"phone_number": Constant("")}, "no_subscriber", "neither a phone number"),
         ({"phone_number": Constant("   ")}, "no_subscriber", "neither a phone number"),
         ({"phone_number": Constant(None)}, "no_subscriber", "neither a phone number"),
@@ -248,6 +263,16 @@ def test_the_apps_own_signal_tells_each_transition_to_whoever_listens(fire):
     [(sender, kind, pk, changes, using)] = told
     assert (sender, kind, str(pk), using) == (Shape, "changed", row.source_id, "default")
     assert (changes["state"].old, changes["state"].new) == ("new", "done")
+
+
+def test_a_deep_value_is_sent_where_json_holds_it_and_logged_as_its_text_where_not(
+    fire, monkeypatch
+):
+    monkeypatch.setattr(Shape, "get_state", lambda self: lists(60))
+    row = fire(payload={"x": Constant(lists(24))}, only_if=If("get_state", "is_set"))
+    assert row.status == Status.PENDING
+    assert row.payload == {"x": lists(24)}
+    assert row.why["conditions"][0]["actual"] == str(lists(60))
 
 
 def test_notify_records_by_hand_with_plain_values():
