@@ -12,7 +12,8 @@ from datetime import timedelta
 from django.apps import apps
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, connections
+from django.db import Error as DatabaseFailure
+from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -53,7 +54,7 @@ def examine(*, reach: bool = True) -> list[Finding]:
         looks.append(_connections)
     try:
         missing = list(_migrations())
-    except DatabaseError as error:
+    except DatabaseFailure as error:
         return [*found, *_looked(looks), _no_database(error)]
     if any(finding.level is not Level.OK for finding in missing):
         return [*found, *_looked(looks), *missing]
@@ -136,11 +137,11 @@ def _looked(looks: list[Callable[[], Iterator[Finding]]]) -> Iterator[Finding]:
             yield from look()
         except ImproperlyConfigured:
             continue  # the system checks tell
-        except DatabaseError as error:
+        except DatabaseFailure as error:
             yield _no_database(error)
 
 
-def _no_database(error: DatabaseError) -> Finding:
+def _no_database(error: DatabaseFailure) -> Finding:
     return Finding(
         code="database",
         level=Level.BAD,

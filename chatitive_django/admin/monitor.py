@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError
+from django.db import Error as DatabaseFailure
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.debug import sensitive_variables
@@ -26,7 +26,7 @@ def answer_monitor(request: HttpRequest, *, may_see: Callable[[], bool]) -> Http
         if not (_has_token(request) or may_see()):
             return _answer(401, json.dumps({"error": "Give the token, or log in."}))
         health = examine()
-    except (DatabaseError, ImproperlyConfigured) as error:
+    except (DatabaseFailure, ImproperlyConfigured) as error:
         return _answer(503, json.dumps({"ok": False, "error": type(error).__name__}))
     return _answer(200 if health.ok else 503, health.as_json())
 

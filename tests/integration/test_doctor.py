@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError
-from django.db import OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
@@ -209,13 +209,14 @@ def test_what_delivers_is_told_for_each_dispatcher(settings, dispatcher, told):
     assert told in finding.text
 
 
-def test_a_database_that_fails_is_a_finding_and_no_traceback(sound):
+@pytest.mark.parametrize("failure", [OperationalError, InterfaceError])
+def test_a_database_that_fails_is_a_finding_and_no_traceback(sound, failure):
     def refuse(*args):
-        raise OperationalError("FATAL: password authentication failed for s3cr3t")
+        raise failure("FATAL: password authentication failed for s3cr3t")
 
     with connection.execute_wrapper(refuse):
         found = wrong()
-    assert "OperationalError" in found["database"].text
+    assert failure.__name__ in found["database"].text
     assert "s3cr3t" not in repr(found)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 from django.urls import reverse
 
 from chatitive_django.models import Notification
@@ -81,14 +81,15 @@ def test_it_can_only_be_read(ask):
         assert ask(method=method).status_code in {403, 405}
 
 
-def test_a_database_that_fails_is_a_503_without_a_detail(ask):
+@pytest.mark.parametrize("failure", [OperationalError, InterfaceError])
+def test_a_database_that_fails_is_a_503_without_a_detail(ask, failure):
     def refuse(*args):
-        raise OperationalError("FATAL: s3cr3t")
+        raise failure("FATAL: s3cr3t")
 
     with connection.execute_wrapper(refuse):
         response = ask()
     assert response.status_code == 503
-    assert response.json() == {"ok": False, "error": "OperationalError"}
+    assert response.json() == {"ok": False, "error": failure.__name__}
 
 
 def test_a_project_where_every_view_asks_for_a_login_is_monitored_too(ask, settings):
