@@ -600,6 +600,33 @@ def test_a_save_between_the_check_and_the_write_is_noticed_too(staff, monkeypatc
     assert rule.event_name == "Won"  # theirs was part of the same transaction here
 
 
+@pytest.mark.parametrize(
+    ("path", "overtaken", "lands_on"),
+    [
+        ("change", "save_form", "change/"),  # the deletion is a part of the same transaction here
+        ("change", "save_model", "change/"),
+        ("go-live", "give_mode", ""),
+        ("off", "refuse_another_version", ""),
+    ],
+)
+def test_a_rule_that_someone_else_deletes_meanwhile_is_told_and_does_not_come_back(
+    staff, monkeypatch, path, overtaken, lands_on
+):
+    rule = make("Won", mode="watch")
+    data, original = stored_form(rule, seen=rule.version), getattr(EventRuleAdmin, overtaken)
+
+    def deleted(self, *args, **kwargs):
+        EventRule.objects.all().delete()
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(EventRuleAdmin, overtaken, deleted)
+    response = staff().post(f"{URL}{rule.pk}/{path}/", data, follow=True)
+    assert "Someone else deleted the rule “Won” in between." in response.content.decode()
+    there = f"{URL}{rule.pk}/{lands_on}" if lands_on else URL
+    assert response.redirect_chain[-1][0] == there
+    assert EventRule.objects.exists() is bool(lands_on)
+
+
 def test_history_tells_the_sentence_before_and_after(staff):
     rule, client = make("Won", event_name="LeadWon", mode="watch"), staff()
     client.post(f"{URL}{rule.pk}/change/", stored_form(rule, to_values=["stage:lost"]))

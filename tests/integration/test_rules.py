@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.core.management import call_command
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
@@ -788,6 +789,22 @@ def test_a_rule_that_is_not_committed_is_in_force_for_nobody_else(lead):
     assert Lead.objects.filter(stage="won").count() == 2
 
 
+@autocommit
+def test_a_rule_that_a_fixture_restores_is_in_force_again(lead, monkeypatch, tmp_path):
+    rule, fixture = make(), str(tmp_path / "rules.json")
+    call_command("dumpdata", "chatitive_django.eventrule", output=fixture, verbosity=0)
+    monkeypatch.setattr(rules, "in_test_environment", lambda: False)
+    rule.mode = "off"
+    rule.save()
+    win(lead)
+    assert recorded() == []
+    call_command("loaddata", fixture, verbosity=0)
+    assert EventRule.objects.get().version == rule.version
+    win(lead, stage="new")
+    win(lead)
+    assert recorded() == ["Won"]
+
+
 def test_a_missing_table_means_no_rules_and_breaks_no_transaction(lead, monkeypatch, caplog):
     make()
     monkeypatch.setattr(EventRule._meta, "db_table", "chatitive_rules_of_tomorrow")
@@ -855,6 +872,15 @@ def test_whoever_saves_a_rule_that_was_saved_in_between_is_told():
     assert (mine.event_name, mine.version) == ("Theirs", 2)
     mine.save(update_fields=["event_name"])
     assert EventRule.objects.get().version == 3
+
+
+@pytest.mark.parametrize("options", [{}, {"update_fields": ["event_name"]}])
+def test_a_rule_that_was_deleted_in_between_does_not_come_back(options):
+    mine = make(conditions=[("title", "equals", "Roof")])
+    EventRule.objects.all().delete()
+    with pytest.raises(ChangedMeanwhile, match="Someone else deleted the rule “Won” in between"):
+        mine.save(**options)
+    assert not EventRule.objects.exists()
 
 
 def test_a_row_of_a_rule_is_a_part_of_its_version():

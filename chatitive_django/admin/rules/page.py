@@ -245,8 +245,9 @@ class EventRuleAdmin(Modes, Previews, Listing):
             return HttpResponseRedirect(request.get_full_path())
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
-        if change:
-            form.before = told(EventRule.objects.get(pk=form.instance.pk))
+        if change:  # one that is gone by now is refused when it is saved
+            stored = EventRule.objects.filter(pk=form.instance.pk)
+            form.before = next(map(told, stored), {})
         return super().save_form(request, form, change)
 
     def save_model(self, request: HttpRequest, obj: EventRule, form: Any, change: bool) -> None:
@@ -275,7 +276,7 @@ class EventRuleAdmin(Modes, Previews, Listing):
         form_url: str = "",
         obj: EventRule | None = None,
     ) -> Any:
-        stored = EventRule.objects.get(pk=obj.pk) if obj is not None and obj.pk else None
+        stored = EventRule.objects.filter(pk=obj.pk).first() if obj is not None else None
         model = about(request, obj)
         may_edit = self.has_change_permission(request, stored) if stored else True
         context |= {
