@@ -453,6 +453,15 @@ def test_the_going_live_page_tells_what_it_would_have_sent_and_to_how_many(staff
     assert rule.mode == "watch"
 
 
+def test_the_going_live_page_counts_what_the_limits_of_the_rule_would_let_through(staff):
+    rule, lead = make(mode="watch", once="record"), Lead.objects.create(customer=CustomerFactory())
+    for stage in ("won", "new", "won"):
+        lead.stage = stage
+        lead.save()
+    assert Notification.objects.count() == 2
+    assert "Messages 1 People 1" in words(page(staff(), f"{rule.pk}/go-live/"))
+
+
 def go_live(client, rule, seen=None):
     return client.post(
         f"{URL}{rule.pk}/go-live/", {"seen": seen or rule.version}, follow=True

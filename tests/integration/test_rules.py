@@ -301,6 +301,24 @@ def test_once_and_cooldown_hold_a_rule_back(lead):
     ]
 
 
+def test_what_the_limits_of_a_rule_would_hold_back_is_told_while_it_only_watches(lead):
+    rule = make("Once", once="record", mode="watch")
+    make("Seldom", cooldown=timedelta(hours=1), mode="watch")
+    for stage in ("won", "new", "won"):
+        win(lead, stage=stage)
+    assert list(Notification.objects.order_by("id").values_list("event_name", "reason")) == [
+        ("Once", "watch_only"),
+        ("Seldom", "watch_only"),
+        ("Once", "watch_held_back"),
+        ("Seldom", "watch_held_back"),
+    ]
+    rule.mode = "live"
+    rule.save()
+    win(lead, stage="new")
+    win(lead)
+    assert Notification.objects.get(status=Status.PENDING).event_name == "Once"
+
+
 def test_a_parents_rule_fires_for_its_children_and_a_proxys_for_the_rows_themselves():
     make("Named", model="desk.person", field="nickname", phone_number="phone", to_values=[])
     make("Proxied", model="desk.ticketproxy", field="status", to_values=["Failed"])

@@ -16,6 +16,7 @@ from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from ...capture.limits import WATCHED
 from ...models import ChangedMeanwhile, EventRule, Notification, log_alias
 from ...resend import NotPossible
 from ...subscribers import mask
@@ -48,7 +49,7 @@ def report(rule: EventRule) -> Report:
     rows: QuerySet[Notification] = Notification.objects.using(log_alias()).filter(
         rule_id=rule.pk, created_at__gte=now() - REPORTED
     )
-    watched = Q(status=Status.SKIPPED, reason="watch_only")
+    watched = Q(status=Status.SKIPPED, reason=WATCHED)
     lacking = Q(status=Status.INVALID, reason="no_subscriber")
     found = rows.aggregate(
         messages=Count("pk", watched),
