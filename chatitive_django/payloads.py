@@ -105,16 +105,44 @@ def evaluate_as(what: str, source: Source, instance: object) -> Any:
 
 def build(spec: Mapping[str, Any], instance: object) -> dict[str, Any]:
     """The payload as plain JSON values; raises `Unbuildable` where it can't be made."""
-    return {key: _built(value, instance, f'payload "{key}"') for key, value in spec.items()}
+    return {
+        plain(key, "a payload key"): _built(value, instance, f'payload "{key}"')
+        for key, value in spec.items()
+    }
 
 
 def _built(spec: Any, instance: object, what: str) -> Any:
     match spec:
         case Mapping():
-            return {key: _built(value, instance, f"{what}.{key}") for key, value in spec.items()}
+            return {
+                plain(key, "a payload key"): _built(value, instance, f"{what}.{key}")
+                for key, value in spec.items()
+            }
         case list() | tuple():
             return [_built(value, instance, f"{what}[{n}]") for n, value in enumerate(spec)]
     return plain(evaluate_as(what, spec, instance), what)
+
+
+DEEPEST = 20
+"""How many lists and objects a typed value may nest: MariaDB stores 31, with those around it."""
+
+
+def parsed(text: str) -> Any:
+    """What a JSON text stands for; raises `ValueError` where it is none that can be stored."""
+    try:
+        found = plain(json.loads(text), "it")
+    except (RecursionError, Unbuildable) as error:
+        raise ValueError("It can't be stored.") from error
+    if _is_deeper(found, DEEPEST):
+        raise ValueError("It is nested too deeply.")
+    return found
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    if not isinstance(value, (dict, list)):
+        return False
+    parts = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(part, levels - 1) for part in parts)
 
 
 def plain(value: Any, what: str) -> Any:

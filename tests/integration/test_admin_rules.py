@@ -282,8 +282,44 @@ def test_a_stored_rule_posted_unchanged_stays_as_it_is(staff):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "NaN",
+        "1e400",
+        "1" * 5000,
+        '{"a": [Infinity]}',
+        '"\\u0000"',
+        '["\\ud800"]',
+        "[" * 40 + "]" * 40,
+        "[" * 100_000 + "]" * 100_000,
+    ],
+)
+def test_a_text_that_is_no_json_which_can_be_stored_stands_for_itself(staff, text):
+    client = staff()
+    response = client.post(
+        f"{URL}add/",
+        form(
+            to_values=[],
+            field="title",
+            to_values_text=text,
+            conditions=[("data.plan", "equals", text), ("data.plan", "in", text)],
+            payload=[("a", "", text), ("b", "title", "", text)],
+        ),
+    )
+    assert response.status_code == 302, response.context["errors"]
+    rule = EventRule.objects.get()
+    constant, fallback = rule.payload.values_list("constant", "fallback")
+    assert (constant, fallback) == ((text, None), (None, text))
+    assert list(rule.conditions.values_list("value", flat=True)) == [text, [text]]
+    assert rule.to_values == [text]
+    assert escape(text) in page(client, f"{rule.pk}/change/")
+
+
+@pytest.mark.parametrize(
     ("fields", "told"),
     [
+        ({"to_values": ["stage:won\0"]}, "Null characters are not allowed."),
+        ({"to_values_text": "won\0"}, "Null characters are not allowed."),
         ({"phone_number": "customer.user.password"}, "is not one of the available choices"),
         ({"phone_number": ""}, "Say who gets the message"),
         ({"field": "secret"}, "is not one of the available choices"),

@@ -104,6 +104,8 @@ def test_values_are_json_as_djangos_encoder_writes_it(fire):
         ({"payload": {"x": Constant("a\0b")}}, "not_json", "NUL"),
         ({"payload": {"x": Constant("\ud800")}}, "not_json", "type str"),
         ({"payload": {"x": [{"y": Constant({1, 2})}]}}, "not_json", 'payload "x"[0].y'),
+        ({"payload": {"a\0b": "state"}}, "not_json", "a payload key holds a NUL"),
+        ({"payload": {"x": {"\ud800": "state"}}}, "not_json", "a payload key is of type str"),
         ({"phone_number": Constant("")}, "no_subscriber", "neither a phone number"),
         ({"phone_number": Constant("   ")}, "no_subscriber", "neither a phone number"),
         ({"phone_number": Constant(None)}, "no_subscriber", "neither a phone number"),
