@@ -108,6 +108,15 @@ def stored_form(rule, **fields):
 # The list
 
 
+def test_a_mode_that_nobody_knows_is_shown_as_it_is(staff):
+    rule, client = make("Cheer"), staff()
+    EventRule.objects.update(mode="loud")
+    for path in ("", f"{rule.pk}/change/", f"{rule.pk}/go-live/"):
+        text = words(page(client, path))
+        assert "loud" in text
+        assert "Value 'loud' is not a valid choice." in text
+
+
 def test_the_list_tells_each_rule_as_a_sentence_with_its_mode_and_its_counts(staff):
     rule = make("Cheer", mode="watch")
     for status in (Status.ACCEPTED, Status.ACCEPTED, Status.SKIPPED):
@@ -449,6 +458,7 @@ def test_values_are_hidden_from_those_who_may_not_see_payloads(staff):
     client, _lead = staff(*without("view_payload")), won(urgent=True, title="Roof")
     data = form(conditions=[("customer.name", "is_set", "")], payload=[("a.b", "customer.name")])
     text = words(preview(client, data).content.decode())
+    assert "Roof" not in text
     assert "customer.name has a value holds –" in text
     assert '{ "a": { "b": "…" } }' in text
     assert Lead.objects.get().customer.name not in text

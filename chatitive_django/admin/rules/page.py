@@ -290,7 +290,7 @@ class EventRuleAdmin(Modes, Previews, Listing):
                 "badge": mode_badge(stored.mode),
                 "sentence": stored.sentence(),
                 "problems": stored.problems(),
-                "mode_text": MODE_TEXTS[stored.mode],
+                "mode_text": MODE_TEXTS.get(stored.mode, ""),
                 "may_go_live": may_stop and self.may_activate(request) and not _is_live(stored),
                 "may_stop": may_stop,
                 "must_ask": may_stop and not may_edit,
