@@ -340,6 +340,7 @@ def test_a_text_that_is_no_json_which_can_be_stored_stands_for_itself(staff, tex
         ({"conditions": [("score", "gt", "much")]}, "can't hold “much”"),
         ({"payload": [("a", "title"), ("a", "score")]}, "The payload has “a” twice."),
         ({"payload": [("a", "title"), ("a.b", "score")]}, "which has a value of its own"),
+        ({"payload": [("a", "title"), ("A", "score")]}, "“A” and “a” are the same key to some"),
         ({"payload": [("a", "_meta")]}, "is not one of the available choices"),
         ({"payload": [("a", "title", "x")]}, "Give a path or a constant, not both."),
         ({"subscribe_new": "on"}, "this needs “allow new” as well"),
@@ -680,6 +681,19 @@ def test_a_rule_that_someone_else_deletes_meanwhile_is_told_and_does_not_come_ba
     there = f"{URL}{rule.pk}/{lands_on}" if lands_on else URL
     assert response.redirect_chain[-1][0] == there
     assert EventRule.objects.exists() is bool(lands_on)
+
+
+def test_two_who_add_a_rule_of_one_name_at_once_are_told(staff, monkeypatch):
+    original = EventRuleAdmin.save_model
+
+    def overtaken(self, request, obj, form, change):
+        make(obj.name)
+        original(self, request, obj, form, change)
+
+    monkeypatch.setattr(EventRuleAdmin, "save_model", overtaken)
+    response = staff().post(f"{URL}add/?name=Won&model=desk.lead", form(), follow=True)
+    assert "It wasn't saved: its name" in words(response.content.decode())
+    assert not EventRule.objects.exists()  # theirs was part of the same transaction here
 
 
 def test_history_tells_the_sentence_before_and_after(staff):

@@ -461,6 +461,9 @@ def test_a_rule_is_refused_with_a_sentence(options, field, told):
         ({"path": "title", "operator": "like", "value": 1}, "operator", "not a valid choice"),
         ({"path": "score", "operator": "gt", "value": "x"}, "value", "“score” can't hold “x”."),
         ({"path": "stage", "operator": "in", "value": "won"}, "value", "Give a list"),
+        ({"path": "stage", "operator": "in", "value": []}, "value", "Give a list"),
+        ({"path": "title", "operator": "contains"}, "value", "Give a value"),
+        ({"path": "score", "operator": "gt"}, "value", "Give a value"),
         ({"path": "stage", "operator": "in", "value": ["wno"]}, "value", "Did you mean “won”?"),
         ({"path": "", "operator": "is_set"}, "path", "blank"),
     ],
@@ -478,6 +481,7 @@ def test_a_condition_is_refused_with_a_sentence(row, field, told):
         ({"key": "x..y", "constant": 1}, "key", "names with dots"),
         ({"key": "ticket.url", "constant": 1}, "__all__", "The payload has this key already."),
         ({"key": "ticket", "constant": 1}, "key", "“ticket.url” can't be in “ticket”"),
+        ({"key": "x"}, "path", "Choose a path, or give a constant."),
         ({"key": "ticket.url.host", "constant": 1}, "key", "can't be in “ticket.url”"),
     ],
 )

@@ -361,6 +361,4 @@ class PayloadForm(_Offering, _PayloadForm):
         super().clean()
         for name in ("constant", "fallback"):
             self.cleaned_data[name] = any_json(self.cleaned_data.get(name) or "")
-        if not self.cleaned_data.get("path") and self.cleaned_data["constant"] is None:
-            self.add_error("path", _("Choose a path, or give a constant."))
         return self.cleaned_data

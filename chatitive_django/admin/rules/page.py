@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.functional import Promise
@@ -242,7 +243,13 @@ class EventRuleAdmin(Modes, Previews, Listing):
             return super().changeform_view(request, object_id, form_url, extra_context)
         except ChangedMeanwhile as error:
             messages.error(request, str(error))
-            return HttpResponseRedirect(request.get_full_path())
+        except IntegrityError:
+            text = _(
+                "It wasn't saved: its name, or a key of its payload, is one that the database has "
+                "already."
+            )
+            messages.error(request, text)
+        return HttpResponseRedirect(request.get_full_path())
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
         if change:  # one that is gone by now is refused when it is saved
