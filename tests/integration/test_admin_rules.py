@@ -362,6 +362,28 @@ def test_what_is_wrong_is_refused_in_words(staff, fields, told):
     assert not EventRule.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        ({"0-DELETE": "on", "2-key": "a", "2-path": "score"}, {"b": "stage", "a": "score"}),
+        ({"0-key": "b", "1-key": "a"}, {"b": "title", "a": "stage"}),
+        ({"0-key": "b", "1-DELETE": "on"}, {"b": "title"}),
+        (
+            {"0-key": "a.x", "2-key": "a.y", "2-path": "score"},
+            {"a.x": "title", "b": "stage", "a.y": "score"},
+        ),
+        ({"0-key": "A"}, {"A": "title", "b": "stage"}),
+    ],
+)
+def test_a_row_of_the_payload_may_take_the_key_that_another_gives_up(staff, changes, kept):
+    rule = make("Won", mode="watch", payload={"a": {"path": "title"}, "b": {"path": "stage"}})
+    data = stored_form(rule, **{"payload-TOTAL_FORMS": 3})
+    data |= {f"payload-{name}": value for name, value in changes.items()}
+    response = staff().post(f"{URL}{rule.pk}/change/", data)
+    assert response.status_code == 302, response.context["errors"]
+    assert dict(rule.payload.values_list("key", "path")) == kept
+
+
 def test_a_rule_that_a_rename_broke_opens_and_shows_what_it_holds(staff):
     rule = make(phone_number="customer.mobile", field="phase", to_values=["won"])
     html = page(staff(), f"{rule.pk}/change/")

@@ -289,6 +289,19 @@ class PayloadRows(Rows):
             raise ValidationError(texts)
         super().clean()
 
+    def save_existing_objects(self, commit: bool = True) -> list[Any]:
+        """Save the rows; those that go or get another key make way first: another may take theirs.
+
+        A row of another key is written anew under its own number.
+        """
+        moving = [
+            form.instance.pk
+            for form in self.initial_forms
+            if form in self.deleted_forms or "key" in form.changed_data
+        ]
+        RulePayload.objects.filter(pk__in=moving).delete()
+        return super().save_existing_objects(commit)
+
 
 class ConditionForm(_Offering, _ConditionForm):
     """A condition, with its value as people type it."""
