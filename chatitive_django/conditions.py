@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,17 +17,39 @@ def _is_set(actual: Any, _: Any) -> bool:
     return actual is not None and actual != "" and actual != [] and actual != {}
 
 
+def _as_text(value: Any) -> Any:
+    """A number, yes or no as JSON writes it; anything else as it is."""
+    return json.dumps(value) if isinstance(value, (int, float)) else value
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are equal, or one is the text that the other is written as."""
+    if isinstance(one, str) or isinstance(other, str):
+        one, other = _as_text(one), _as_text(other)
+    return bool(one == other)
+
+
+def _holds(several: Any, value: Any) -> bool:
+    """Whether a text has a value as its part, or anything else as one of its own."""
+    match several:
+        case str():
+            return _as_text(value) in several
+        case list() | tuple():
+            return any(_same(each, value) for each in several)
+    return bool(value in several)
+
+
 def _text(test: Callable[[str, str], bool]) -> Callable[[Any, Any], bool]:
     return lambda actual, value: actual is not None and test(str(actual), str(value))
 
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
-    "equals": operator.eq,
-    "not_equals": operator.ne,
-    "contains": lambda actual, value: actual is not None and value in actual,
-    "not_contains": lambda actual, value: actual is None or value not in actual,
+    "equals": _same,
+    "not_equals": lambda actual, value: not _same(actual, value),
+    "contains": lambda actual, value: actual is not None and _holds(actual, value),
+    "not_contains": lambda actual, value: actual is None or not _holds(actual, value),
     "starts_with": _text(str.startswith),
-    "in": lambda actual, value: actual in value,
+    "in": lambda actual, value: _holds(value, actual),
     "gt": operator.gt,
     "gte": operator.ge,
     "lt": operator.lt,

@@ -123,6 +123,14 @@ def _built(spec: Any, instance: object, what: str) -> Any:
     return plain(evaluate_as(what, spec, instance), what)
 
 
+def parsed(text: str) -> Any:
+    """What a JSON text stands for; raises `ValueError` where it is none that can be stored."""
+    try:
+        return plain(json.loads(text), "it")
+    except (RecursionError, Unbuildable) as error:
+        raise ValueError("It can't be stored.") from error
+
+
 def plain(value: Any, what: str) -> Any:
     """`value` as JSON holds it, by `DjangoJSONEncoder`; raises `Unbuildable` where none does.
 

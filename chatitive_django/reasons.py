@@ -21,6 +21,9 @@ SENTENCES: dict[str, Promise] = {
     "once_per_transition": _("This record has made this very change before."),
     "cooldown": _("This customer had the same event only a short time ago."),
     "watch_only": _("The event is in watch mode: it is recorded and not sent."),
+    "watch_held_back": _(
+        "The event is in watch mode, and its limits would have held this one back anyway."
+    ),
     "vetoed": _("The project's own last check said that it should not be sent."),
     "printed_not_sent": _(
         "This channel prints messages or keeps them in memory: nothing was sent."

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeAlias
 
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 from django.utils.dateparse import parse_duration
 
 from .conf import did_you_mean
@@ -158,16 +158,43 @@ def load(text: str, file_format: str) -> list[FileRule]:
 
 
 def _parsed(text: str, file_format: str) -> Any:
-    if file_format == JSON:
-        try:
-            return json.loads(text)
-        except ValueError as error:
-            raise UnusableFile([f"It is no JSON: {error}."]) from None
-    yaml = _yaml()
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
-        raise UnusableFile([f"It is no YAML: {error}"]) from None
+        if file_format == JSON:
+            return json.loads(text, object_pairs_hook=_mapping)
+        return _yaml_of(text)
+    except ValueError as error:
+        raise UnusableFile([f"It is no {file_format.upper()}: {error}."]) from None
+    except RecursionError:
+        raise UnusableFile(["It is nested too deeply."]) from None
+
+
+def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    _refuse_twice(key for key, _value in pairs)
+    return dict(pairs)
+
+
+def _yaml_of(text: str) -> Any:
+    yaml = _yaml()
+    safe: Any = yaml.SafeLoader
+
+    class Loader(safe):  # type: ignore[misc]
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            _refuse_twice(str(key.value) for key, _value in node.value)
+            return super().construct_mapping(node, deep)
+
+    try:
+        return yaml.load(text, Loader)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None
+
+
+def _refuse_twice(keys: Iterable[str]) -> None:
+    """Refuse two values for one key, of which JSON and YAML take the last."""
+    seen: set[str] = set()
+    for key in keys:
+        if key in seen:
+            raise ValueError(f"{key!r} is there twice in one mapping")
+        seen.add(key)
 
 
 def _yaml() -> Any:
@@ -210,7 +237,7 @@ def _read(given: Any, number: int) -> FileRule:
         rows |= {key: value for key, value in given.items() if key in rows}
         given = {key: value for key, value in given.items() if key not in rows}
     values = reader.values(EventRule, given, "", also=rows)
-    if not values.get("name"):
+    if not values.get("name", "").strip():
         reader.problems.append(f"{place}: it has no name.")
     read = FileRule(
         EventRule(**values),
@@ -301,7 +328,8 @@ def _duration(given: Any) -> timedelta | None:
 def bring_in(rules: Sequence[FileRule], *, write: bool) -> Import:
     """Make the stored rules of the same names what the file says; all of them, or none.
 
-    Rules that the file doesn't have stay as they are. Unless `write`, it only tells.
+    Rules that the file doesn't have stay as they are. Unless `write`, it takes all of it back again
+    and only tells. Raises `UnusableFile` where the database refuses a rule.
     """
     using = log_alias()
     with transaction.atomic(using=using):
@@ -313,8 +341,10 @@ def bring_in(rules: Sequence[FileRule], *, write: bool) -> Import:
             before = stored.pop(read.rule.name, None)
             change = _compared(read, before)
             changes.append(change)
-            if write and (change.is_new or change.differences):
+            if change.is_new or change.differences:
                 _store(read, before, using)
+        if not write:
+            transaction.set_rollback(True, using=using)
     return Import(tuple(changes), tuple(sorted(stored)))
 
 
@@ -340,6 +370,15 @@ def _differences(read: FileRule, before: EventRule) -> Iterator[Difference]:
 
 
 def _store(read: FileRule, before: EventRule | None, using: str) -> None:
+    """Write a rule; one may be there by now, or be the same to a database that ignores case."""
+    try:
+        _write(read, before, using)
+    except IntegrityError as error:
+        text = f"Rule {read.rule.name!r}: the database refuses it: {str(error).strip()}"
+        raise UnusableFile([text]) from error
+
+
+def _write(read: FileRule, before: EventRule | None, using: str) -> None:
     rule = before or read.rule
     for field in _fields(EventRule):
         setattr(rule, field.attname, getattr(read.rule, field.attname))

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from time import monotonic
 from typing import Any
 from weakref import WeakSet
@@ -32,8 +33,9 @@ from .registry import AnyModel, Declared, concrete, declared, may_have_rules
 
 logger = logging.getLogger("chatitive_django")
 
-Version = tuple[int, int | None, int | None]
-"""The number of rules, the highest key, the sum of versions: one differs when a rule does."""
+Version = tuple[int, int | None, int | None, datetime | None]
+"""The number of rules, the highest key, the sum of versions and the time of the latest: one of them
+differs when a rule does."""
 
 
 class InForce:
@@ -56,7 +58,7 @@ class InForce:
         return known[1]
 
 
-NO_RULES = InForce((0, None, None), {})
+NO_RULES = InForce((0, None, None, None), {})
 
 
 def plan_for(model: AnyModel) -> Plan | None:
@@ -206,8 +208,10 @@ def _stored(using: str, known: InForce | None) -> InForce:
 
 
 def _version(using: str) -> Version:
-    found = _rows(using).aggregate(number=Count("pk"), highest=Max("pk"), versions=Sum("version"))
-    return found["number"], found["highest"], found["versions"]
+    found = _rows(using).aggregate(
+        number=Count("pk"), highest=Max("pk"), versions=Sum("version"), latest=Max("edited_at")
+    )
+    return found["number"], found["highest"], found["versions"], found["latest"]
 
 
 def _rows(using: str) -> QuerySet[EventRule]:

@@ -123,9 +123,9 @@ def channel_badge(channel: ChannelHealth) -> SafeString:
 
 
 def mode_badge(mode: str) -> SafeString:
-    """Whether a rule sends, only watches, or does nothing."""
-    tone, icon = _MODES[mode]
-    return _badge(tone, icon, str(EventRule.Mode(mode).label))
+    """Whether a rule sends, only watches, or does nothing; another mode stands as it is."""
+    tone, icon = _MODES.get(mode, ("bad", _WARNING))
+    return _badge(tone, icon, EventRule(mode=mode).get_mode_display())
 
 
 def check_badge(check: Check) -> SafeString:

@@ -105,6 +105,9 @@ REASONS: Final[dict[str, Meaning]] = {
     "watch_only": _intended(
         _("The rule is being watched: it shows what it would have sent, and sends nothing.")
     ),
+    "watch_held_back": _intended(
+        _("The rule is being watched, and one of its limits would have held this one back.")
+    ),
     "vetoed": _intended(
         _("The project looked once more right before it was sent, and held it back.")
     ),

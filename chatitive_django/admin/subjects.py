@@ -7,12 +7,14 @@ from django.contrib.admin import AdminSite
 from django.contrib.admin.exceptions import NotRegistered
 from django.contrib.admin.utils import quote
 from django.core.exceptions import ValidationError
+from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from ..models import Notification, log_alias
+from ..sentences import name_of
 
 VIEW_PAYLOAD = "chatitive_django.view_payload"
 
@@ -51,6 +53,12 @@ def about_now(request: HttpRequest, site: AdminSite, row: Notification) -> str:
 def record_name(row: Notification) -> str:
     """The record by the name it had, else by its key."""
     return row.source_name or f"{row.source_model} {row.source_id}".strip() or "–"
+
+
+def named(model: type[Model], key: object, record: Model | None) -> str:
+    """A record by its key, and by its name where it is given for one who may see what it holds."""
+    name = f"{name_of(model)} {key}"
+    return name if record is None else f"{name}: {record}"
 
 
 def record_url(request: HttpRequest, site: AdminSite, row: Notification) -> str | None:

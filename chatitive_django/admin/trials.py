@@ -8,6 +8,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from ..conf import settings
+from ..payloads import parsed
 from ..subscribers import mask
 from .rules.fields import SuggestedInput
 from .rules.forms import event_names
@@ -18,10 +19,10 @@ class TrialForm(forms.Form):
 
     event_name = forms.CharField(label=_("Event"), max_length=255)
     number = forms.ChoiceField(label=_("Number"))
-    payload = forms.JSONField(
+    payload = forms.CharField(
         label=_("Payload"),
         required=False,
-        initial=dict,
+        initial="{}",
         help_text=_("What the workflow's start conditions and its message read, as JSON."),
         widget=forms.Textarea(attrs={"rows": 6, "cols": 50}),
     )
@@ -37,9 +38,10 @@ class TrialForm(forms.Form):
         return self._numbers[int(self.cleaned_data["number"])]
 
     def clean_payload(self) -> dict[str, Any]:
-        payload = self.cleaned_data["payload"]
-        if payload is None:
-            return {}
+        try:
+            payload = parsed(self.cleaned_data["payload"] or "{}")
+        except ValueError:
+            payload = None
         if not isinstance(payload, dict):
             raise forms.ValidationError(_('Write a JSON object, such as {"key": "value"}.'))
         return payload

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from ..dbtime import DatabaseNow
 from ..events import PER_TRANSITION, Event
@@ -16,6 +16,8 @@ Status = Notification.Status
 
 HEARD = (Status.PENDING, Status.SENDING, Status.ACCEPTED, Status.UNKNOWN)
 """Where the customer has heard, will hear, or may have heard."""
+WATCHED = "watch_only"
+"""The reason of what an event that only watches would have sent."""
 
 
 class Limits:
@@ -30,18 +32,28 @@ class Limits:
         self._written: list[Notification] = []
 
     def hold_back(self, row: Notification, event: Event) -> None:
-        """Finish a row as skipped where a limit of its event says so."""
-        if row.status == Status.PENDING:
-            if event.once is not None and self._had_before(row, event.once):
-                finish(row, Status.SKIPPED, f"once_per_{event.once}")
-            elif event.gap is not None and self._heard_within(row, event.gap):
-                finish(row, Status.SKIPPED, "cooldown")
-            else:
-                self._written.append(row)
+        """Finish a row as skipped where a limit of its event says so.
+
+        Of an event that only watches, what it would have sent counts as sent.
+        """
+        watches = row.reason == WATCHED
+        if row.status != Status.PENDING and not watches:
+            return
+        if event.once is not None and self._had_before(row, event.once):
+            finish(row, Status.SKIPPED, f"once_per_{event.once}")
+        elif event.gap is not None and self._heard_within(row, event.gap):
+            finish(row, Status.SKIPPED, "cooldown")
+        else:
+            self._written.append(row)
+            return
+        if watches:
+            row.reason = "watch_held_back"
 
     def _earlier(self, row: Notification) -> QuerySet[Notification]:
-        rows = Notification.objects.using(self._using)
-        return rows.filter(event_key=row.event_key, status__in=HEARD)
+        heard = Q(status__in=HEARD)
+        if row.reason == WATCHED:
+            heard |= Q(status=Status.SKIPPED, reason=WATCHED)
+        return Notification.objects.using(self._using).filter(heard, event_key=row.event_key)
 
     def _had_before(self, row: Notification, once: str) -> bool:
         earlier = self._earlier(row).filter(source_model=row.source_model, source_id=row.source_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -208,8 +209,11 @@ def of_condition(row: RuleCondition) -> Faults:
     yield from _of_path(model, "path", row.path, as_json=False)
     if row.operator in WITHOUT_VALUE:
         return
-    if row.operator == "in" and not isinstance(row.value, list):
+    if row.operator == "in" and not (isinstance(row.value, list) and row.value):
         yield "value", _("Give a list of values.")
+        return
+    if row.value is None and row.operator not in {"equals", "not_equals"}:
+        yield "value", _("Give a value, or choose “is empty” or “has a value”.")
         return
     field = field_at(model, row.path)
     compared = {"in": row.value}.get(row.operator, [row.value])
@@ -224,6 +228,8 @@ def of_payload(row: RulePayload) -> Faults:
         yield "key", _("Write names with dots between them, as in “ticket.url”.")
     if row.path and row.constant is not None:
         yield "constant", _("Give a path or a constant, not both.")
+    if not row.path and row.constant is None:
+        yield "path", _("Choose a path, or give a constant.")
     if row.path and (model := row.rule.model_class) is not None:
         yield from _of_path(model, "path", row.path, as_json=True)
 
@@ -242,6 +248,11 @@ def clash(key: str, others: Iterable[str]) -> str:
     for other in others:
         if key == other:
             return _("The payload has “%(key)s” twice.") % {"key": key}
+        if _as_compared(key) == _as_compared(other):
+            return _("“%(key)s” and “%(other)s” are the same key to some databases.") % {
+                "key": key,
+                "other": other,
+            }
         outer, inner = sorted((key, other), key=len)
         if inner.startswith(f"{outer}."):
             return _("“%(inner)s” can't be in “%(outer)s”, which has a value of its own.") % {
@@ -249,6 +260,12 @@ def clash(key: str, others: Iterable[str]) -> str:
                 "outer": outer,
             }
     return ""
+
+
+def _as_compared(text: str) -> str:
+    """A text as MySQL and MariaDB compare it: without case, accents and blanks at its end."""
+    decomposed = unicodedata.normalize("NFD", text.casefold())
+    return "".join(each for each in decomposed if not unicodedata.combining(each)).rstrip()
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

@@ -104,9 +104,12 @@ class RulePayload(_Part):
         return faults.of_payload(self)
 
     def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
-        """Refuse a key that one of the rule's stored rows takes already, or nests in."""
+        """Refuse a key that one of the rule's stored rows takes already, or nests in.
+
+        Not without the rule, as in a form of all its rows, which are looked at together there.
+        """
         super().validate_constraints(exclude=exclude)
-        if self.rule_id is None or "key" in (exclude or ()):
+        if self.rule_id is None or not {"rule", "key"}.isdisjoint(exclude or ()):
             return
         others = RulePayload.objects.filter(rule_id=self.rule_id).exclude(pk=self.pk)
         if text := faults.clash(self.key, others.values_list("key", flat=True)):

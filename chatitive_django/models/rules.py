@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models, router, transaction
 from django.db.models.signals import post_delete, post_save
+from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
 from ..conf import HOLD, RETRY
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 
 class ChangedMeanwhile(ChatitiveError):
-    """Someone else has saved a rule since it was read."""
+    """Someone else has saved or deleted a rule since it was read."""
 
 
 class RuleRows(models.QuerySet[Any]):
@@ -201,7 +202,8 @@ class EventRule(Faulted):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save the rule as its next version.
 
-        Raises `ChangedMeanwhile` where a later version is stored than the one that was read.
+        Raises `ChangedMeanwhile` where a later version is stored than the one that was read, or
+        none any more.
         """
         using = kwargs.get("using") or router.db_for_write(EventRule, instance=self)
         if kwargs.get("update_fields") is not None:
@@ -210,12 +212,14 @@ class EventRule(Faulted):
         with transaction.atomic(using=using):
             if not self._state.adding:
                 become_writer(EventRule, using)
-                stored = _rules(using).select_for_update().filter(pk=self.pk)
-                if any(version > before for version in stored.values_list("version", flat=True)):
-                    raise ChangedMeanwhile(
-                        _("Someone else saved the rule “%(name)s” in between: read it again.")
-                        % {"name": self.name}
-                    )
+                rows = _rules(using).select_for_update().filter(pk=self.pk)
+                stored = rows.values_list("version", flat=True).first()
+                if stored is None:
+                    text = _("Someone else deleted the rule “%(name)s” in between.")
+                    raise ChangedMeanwhile(text % {"name": self.name})
+                if stored > before:
+                    text = _("Someone else saved the rule “%(name)s” in between: read it again.")
+                    raise ChangedMeanwhile(text % {"name": self.name})
                 self.version = before + 1
             try:
                 super().save(*args, **kwargs)
@@ -326,8 +330,11 @@ def _rules(using: str) -> models.QuerySet[EventRule]:
 
 
 def note_change(rules: Collection[Any], using: str) -> None:
-    """Give rules their next version, for their rows have changed, and tell of it."""
-    _rules(using).filter(pk__in=rules).update(version=models.F("version") + 1)
+    """Give rules their next version, for their rows have changed, and tell of it.
+
+    The time tells a rule that a fixture restored from the one that had this version before.
+    """
+    _rules(using).filter(pk__in=rules).update(version=models.F("version") + 1, edited_at=now())
     rules_written.send(sender=EventRule, using=using)
 
 

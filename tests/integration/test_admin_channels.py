@@ -333,7 +333,12 @@ def test_a_test_goes_to_a_listed_number_through_the_log(staff, listed):
         ({"number": "7"}, "7 is not one of the available choices"),
         ({"number": "206-555-0199"}, "is not one of the available choices"),
         ({"payload": "[1]"}, "Write a JSON object"),
-        ({"payload": "{"}, "Enter a valid JSON"),
+        ({"payload": "{"}, "Write a JSON object"),
+        ({"payload": '{"a": NaN}'}, "Write a JSON object"),
+        ({"payload": '{"\\u0000": 1}'}, "Write a JSON object"),
+        ({"payload": '{"a": "\\ud800"}'}, "Write a JSON object"),
+        ({"payload": f'{{"a": {"1" * 5000}}}'}, "Write a JSON object"),
+        ({"payload": f'{{"a": {"[" * 100_000}{"]" * 100_000}}}'}, "Write a JSON object"),
         ({"event_name": ""}, "This field is required"),
     ],
 )

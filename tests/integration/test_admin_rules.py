@@ -108,6 +108,15 @@ def stored_form(rule, **fields):
 # The list
 
 
+def test_a_mode_that_nobody_knows_is_shown_as_it_is(staff):
+    rule, client = make("Cheer"), staff()
+    EventRule.objects.update(mode="loud")
+    for path in ("", f"{rule.pk}/change/", f"{rule.pk}/go-live/"):
+        text = words(page(client, path))
+        assert "loud" in text
+        assert "Value 'loud' is not a valid choice." in text
+
+
 def test_the_list_tells_each_rule_as_a_sentence_with_its_mode_and_its_counts(staff):
     rule = make("Cheer", mode="watch")
     for status in (Status.ACCEPTED, Status.ACCEPTED, Status.SKIPPED):
@@ -282,8 +291,44 @@ def test_a_stored_rule_posted_unchanged_stays_as_it_is(staff):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "NaN",
+        "1e400",
+        "1" * 5000,
+        '{"a": [Infinity]}',
+        '"\\u0000"',
+        '["\\ud800"]',
+        "[" * 40 + "]" * 40,
+        "[" * 100_000 + "]" * 100_000,
+    ],
+)
+def test_a_text_that_is_no_json_which_can_be_stored_stands_for_itself(staff, text):
+    client = staff()
+    response = client.post(
+        f"{URL}add/",
+        form(
+            to_values=[],
+            field="title",
+            to_values_text=text,
+            conditions=[("data.plan", "equals", text), ("data.plan", "in", text)],
+            payload=[("a", "", text), ("b", "title", "", text)],
+        ),
+    )
+    assert response.status_code == 302, response.context["errors"]
+    rule = EventRule.objects.get()
+    constant, fallback = rule.payload.values_list("constant", "fallback")
+    assert (constant, fallback) == ((text, None), (None, text))
+    assert list(rule.conditions.values_list("value", flat=True)) == [text, [text]]
+    assert rule.to_values == [text]
+    assert escape(text) in page(client, f"{rule.pk}/change/")
+
+
+@pytest.mark.parametrize(
     ("fields", "told"),
     [
+        ({"to_values": ["stage:won\0"]}, "Null characters are not allowed."),
+        ({"to_values_text": "won\0"}, "Null characters are not allowed."),
         ({"phone_number": "customer.user.password"}, "is not one of the available choices"),
         ({"phone_number": ""}, "Say who gets the message"),
         ({"field": "secret"}, "is not one of the available choices"),
@@ -295,6 +340,7 @@ def test_a_stored_rule_posted_unchanged_stays_as_it_is(staff):
         ({"conditions": [("score", "gt", "much")]}, "can't hold “much”"),
         ({"payload": [("a", "title"), ("a", "score")]}, "The payload has “a” twice."),
         ({"payload": [("a", "title"), ("a.b", "score")]}, "which has a value of its own"),
+        ({"payload": [("a", "title"), ("A", "score")]}, "“A” and “a” are the same key to some"),
         ({"payload": [("a", "_meta")]}, "is not one of the available choices"),
         ({"payload": [("a", "title", "x")]}, "Give a path or a constant, not both."),
         ({"subscribe_new": "on"}, "this needs “allow new” as well"),
@@ -314,6 +360,28 @@ def test_what_is_wrong_is_refused_in_words(staff, fields, told):
     assert response.status_code == 200
     assert told in words(response.content.decode())
     assert not EventRule.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        ({"0-DELETE": "on", "2-key": "a", "2-path": "score"}, {"b": "stage", "a": "score"}),
+        ({"0-key": "b", "1-key": "a"}, {"b": "title", "a": "stage"}),
+        ({"0-key": "b", "1-DELETE": "on"}, {"b": "title"}),
+        (
+            {"0-key": "a.x", "2-key": "a.y", "2-path": "score"},
+            {"a.x": "title", "b": "stage", "a.y": "score"},
+        ),
+        ({"0-key": "A"}, {"A": "title", "b": "stage"}),
+    ],
+)
+def test_a_row_of_the_payload_may_take_the_key_that_another_gives_up(staff, changes, kept):
+    rule = make("Won", mode="watch", payload={"a": {"path": "title"}, "b": {"path": "stage"}})
+    data = stored_form(rule, **{"payload-TOTAL_FORMS": 3})
+    data |= {f"payload-{name}": value for name, value in changes.items()}
+    response = staff().post(f"{URL}{rule.pk}/change/", data)
+    assert response.status_code == 302, response.context["errors"]
+    assert dict(rule.payload.values_list("key", "path")) == kept
 
 
 def test_a_rule_that_a_rename_broke_opens_and_shows_what_it_holds(staff):
@@ -413,6 +481,7 @@ def test_values_are_hidden_from_those_who_may_not_see_payloads(staff):
     client, _lead = staff(*without("view_payload")), won(urgent=True, title="Roof")
     data = form(conditions=[("customer.name", "is_set", "")], payload=[("a.b", "customer.name")])
     text = words(preview(client, data).content.decode())
+    assert "Roof" not in text
     assert "customer.name has a value holds –" in text
     assert '{ "a": { "b": "…" } }' in text
     assert Lead.objects.get().customer.name not in text
@@ -451,6 +520,15 @@ def test_the_going_live_page_tells_what_it_would_have_sent_and_to_how_many(staff
     assert "The record gave neither a phone number" in text
     rule.refresh_from_db()
     assert rule.mode == "watch"
+
+
+def test_the_going_live_page_counts_what_the_limits_of_the_rule_would_let_through(staff):
+    rule, lead = make(mode="watch", once="record"), Lead.objects.create(customer=CustomerFactory())
+    for stage in ("won", "new", "won"):
+        lead.stage = stage
+        lead.save()
+    assert Notification.objects.count() == 2
+    assert "Messages 1 People 1" in words(page(staff(), f"{rule.pk}/go-live/"))
 
 
 def go_live(client, rule, seen=None):
@@ -598,6 +676,46 @@ def test_a_save_between_the_check_and_the_write_is_noticed_too(staff, monkeypatc
     assert "Someone else saved the rule “Won” in between" in html
     rule.refresh_from_db()
     assert rule.event_name == "Won"  # theirs was part of the same transaction here
+
+
+@pytest.mark.parametrize(
+    ("path", "overtaken", "lands_on"),
+    [
+        ("change", "save_form", "change/"),  # the deletion is a part of the same transaction here
+        ("change", "save_model", "change/"),
+        ("go-live", "give_mode", ""),
+        ("off", "refuse_another_version", ""),
+    ],
+)
+def test_a_rule_that_someone_else_deletes_meanwhile_is_told_and_does_not_come_back(
+    staff, monkeypatch, path, overtaken, lands_on
+):
+    rule = make("Won", mode="watch")
+    data, original = stored_form(rule, seen=rule.version), getattr(EventRuleAdmin, overtaken)
+
+    def deleted(self, *args, **kwargs):
+        EventRule.objects.all().delete()
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(EventRuleAdmin, overtaken, deleted)
+    response = staff().post(f"{URL}{rule.pk}/{path}/", data, follow=True)
+    assert "Someone else deleted the rule “Won” in between." in response.content.decode()
+    there = f"{URL}{rule.pk}/{lands_on}" if lands_on else URL
+    assert response.redirect_chain[-1][0] == there
+    assert EventRule.objects.exists() is bool(lands_on)
+
+
+def test_two_who_add_a_rule_of_one_name_at_once_are_told(staff, monkeypatch):
+    original = EventRuleAdmin.save_model
+
+    def overtaken(self, request, obj, form, change):
+        make(obj.name)
+        original(self, request, obj, form, change)
+
+    monkeypatch.setattr(EventRuleAdmin, "save_model", overtaken)
+    response = staff().post(f"{URL}add/?name=Won&model=desk.lead", form(), follow=True)
+    assert "It wasn't saved: its name" in words(response.content.decode())
+    assert not EventRule.objects.exists()  # theirs was part of the same transaction here
 
 
 def test_history_tells_the_sentence_before_and_after(staff):

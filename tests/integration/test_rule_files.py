@@ -256,6 +256,7 @@ def test_a_whole_import_is_one_transaction(file, monkeypatch):
         ({"event_name": "a\0b"}, "Rule 'Won': event_name: event_name holds a NUL character"),
         ({"id": 5}, "Rule 'Won': it has no 'id'."),
         ({"name": ""}, "Rule number 1: it has no name."),
+        ({"name": " "}, "Rule ' ': it has no name."),
         ({"name": None}, "Rule number 1: name: it must be text"),
         ({"conditions": {}}, "Rule 'Won': conditions must be a list."),
         ({"conditions": ["title"]}, "Rule 'Won': conditions, number 1: it must be a mapping"),
@@ -266,6 +267,22 @@ def test_a_whole_import_is_one_transaction(file, monkeypatch):
         (
             {"conditions": [{"path": "secret", "operator": "is_set"}]},
             "Rule 'Won': condition on “secret”: path: Rules can't read “secret”",
+        ),
+        (
+            {"conditions": [{"path": "title", "operator": "contains"}]},
+            "Rule 'Won': condition on “title”: value: Give a value",
+        ),
+        (
+            {"payload": [{"key": "a"}]},
+            "Rule 'Won': payload “a”: path: Choose a path, or give a constant.",
+        ),
+        (
+            {"payload": [{"key": "name", "path": "title"}, {"key": "Name", "path": "stage"}]},
+            "Rule 'Won': “Name” and “name” are the same key to some databases.",
+        ),
+        (
+            {"payload": [{"key": "cafe ", "path": "title"}, {"key": "Café", "path": "stage"}]},
+            "Rule 'Won': “Café” and “cafe ” are the same key to some databases.",
         ),
         (
             {"payload": [{"key": "a", "path": "title"}, {"key": "a", "path": "stage"}]},
@@ -304,6 +321,10 @@ def test_everything_that_is_wrong_is_told_at_once(file):
     [
         ("rules.json", "{", "It is no JSON: Expecting property name"),
         ("rules.yaml", "rules: [", "It is no YAML: while parsing"),
+        ("rules.json", '{"rules": [], "rules": []}', "'rules' is there twice in one mapping."),
+        ("rules.yaml", "rules:\n- {name: A, name: B}", "'name' is there twice in one mapping."),
+        ("rules.json", "[" * 100_000, "It is nested too deeply."),
+        ("rules.yaml", "[" * 5_000, "It is nested too deeply."),
         ("rules.yaml", "[]", 'It has no list of "rules"'),
         ("rules.json", '{"rules": {}}', 'It has no list of "rules"'),
         ("rules.json", '{"rules": [], "rule": []}', "'rule' is nothing that a file has"),
@@ -317,6 +338,20 @@ def test_a_file_that_can_t_be_read_is_misuse(tmp_path, name, text, told):
         run("import", str(tmp_path / name))
     assert told in str(error.value)
     assert error.value.returncode == 2
+
+
+@pytest.mark.parametrize("check", [[], ["--check"]])
+def test_what_the_database_refuses_is_told_and_a_check_tells_it_too(file, monkeypatch, check):
+    def overtaken(rule, *args, **kwargs):
+        EventRule(**{**WON, "mode": "off"}).save_base(force_insert=True)
+        original(rule, *args, **kwargs)
+
+    original = EventRule.save
+    monkeypatch.setattr(EventRule, "save", overtaken)
+    with pytest.raises(CommandError, match="Rule 'Won': the database refuses it") as error:
+        run("import", file(WON), *check)
+    assert error.value.returncode == 2
+    assert not EventRule.objects.exists()
 
 
 def test_a_date_that_yaml_reads_as_one_is_kept_as_rules_keep_it(tmp_path):

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.core.management import call_command
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
@@ -300,6 +301,24 @@ def test_once_and_cooldown_hold_a_rule_back(lead):
     ]
 
 
+def test_what_the_limits_of_a_rule_would_hold_back_is_told_while_it_only_watches(lead):
+    rule = make("Once", once="record", mode="watch")
+    make("Seldom", cooldown=timedelta(hours=1), mode="watch")
+    for stage in ("won", "new", "won"):
+        win(lead, stage=stage)
+    assert list(Notification.objects.order_by("id").values_list("event_name", "reason")) == [
+        ("Once", "watch_only"),
+        ("Seldom", "watch_only"),
+        ("Once", "watch_held_back"),
+        ("Seldom", "watch_held_back"),
+    ]
+    rule.mode = "live"
+    rule.save()
+    win(lead, stage="new")
+    win(lead)
+    assert Notification.objects.get(status=Status.PENDING).event_name == "Once"
+
+
 def test_a_parents_rule_fires_for_its_children_and_a_proxys_for_the_rows_themselves():
     make("Named", model="desk.person", field="nickname", phone_number="phone", to_values=[])
     make("Proxied", model="desk.ticketproxy", field="status", to_values=["Failed"])
@@ -444,6 +463,9 @@ def test_a_rule_is_refused_with_a_sentence(options, field, told):
         ({"path": "title", "operator": "like", "value": 1}, "operator", "not a valid choice"),
         ({"path": "score", "operator": "gt", "value": "x"}, "value", "“score” can't hold “x”."),
         ({"path": "stage", "operator": "in", "value": "won"}, "value", "Give a list"),
+        ({"path": "stage", "operator": "in", "value": []}, "value", "Give a list"),
+        ({"path": "title", "operator": "contains"}, "value", "Give a value"),
+        ({"path": "score", "operator": "gt"}, "value", "Give a value"),
         ({"path": "stage", "operator": "in", "value": ["wno"]}, "value", "Did you mean “won”?"),
         ({"path": "", "operator": "is_set"}, "path", "blank"),
     ],
@@ -461,6 +483,7 @@ def test_a_condition_is_refused_with_a_sentence(row, field, told):
         ({"key": "x..y", "constant": 1}, "key", "names with dots"),
         ({"key": "ticket.url", "constant": 1}, "__all__", "The payload has this key already."),
         ({"key": "ticket", "constant": 1}, "key", "“ticket.url” can't be in “ticket”"),
+        ({"key": "x"}, "path", "Choose a path, or give a constant."),
         ({"key": "ticket.url.host", "constant": 1}, "key", "can't be in “ticket.url”"),
     ],
 )
@@ -799,6 +822,22 @@ def test_a_rule_that_is_not_committed_is_in_force_for_nobody_else(lead):
     assert Lead.objects.filter(stage="won").count() == 2
 
 
+@autocommit
+def test_a_rule_that_a_fixture_restores_is_in_force_again(lead, monkeypatch, tmp_path):
+    rule, fixture = make(), str(tmp_path / "rules.json")
+    call_command("dumpdata", "chatitive_django.eventrule", output=fixture, verbosity=0)
+    monkeypatch.setattr(rules, "in_test_environment", lambda: False)
+    rule.mode = "off"
+    rule.save()
+    win(lead)
+    assert recorded() == []
+    call_command("loaddata", fixture, verbosity=0)
+    assert EventRule.objects.get().version == rule.version
+    win(lead, stage="new")
+    win(lead)
+    assert recorded() == ["Won"]
+
+
 def test_a_missing_table_means_no_rules_and_breaks_no_transaction(lead, monkeypatch, caplog):
     make()
     monkeypatch.setattr(EventRule._meta, "db_table", "chatitive_rules_of_tomorrow")
@@ -866,6 +905,15 @@ def test_whoever_saves_a_rule_that_was_saved_in_between_is_told():
     assert (mine.event_name, mine.version) == ("Theirs", 2)
     mine.save(update_fields=["event_name"])
     assert EventRule.objects.get().version == 3
+
+
+@pytest.mark.parametrize("options", [{}, {"update_fields": ["event_name"]}])
+def test_a_rule_that_was_deleted_in_between_does_not_come_back(options):
+    mine = make(conditions=[("title", "equals", "Roof")])
+    EventRule.objects.all().delete()
+    with pytest.raises(ChangedMeanwhile, match="Someone else deleted the rule “Won” in between"):
+        mine.save(**options)
+    assert not EventRule.objects.exists()
 
 
 def test_a_row_of_a_rule_is_a_part_of_its_version():

@@ -18,9 +18,9 @@ from ...capture.transitions import rows_of
 from ...models import BatchRow, ChangedMeanwhile, EventRule, ResendBatch, log_alias
 from ...registry import AnyModel, key_read
 from ...resend import NotPossible
-from ...sentences import name_of
 from ..acts import RESEND
 from ..asking import SHOWN, Asking, Named
+from ..subjects import named
 from .switching import Switching
 
 Sort = BatchRow.Sort
@@ -123,7 +123,7 @@ class Backfills(Asking, Switching):
             keys = {key_read(model, text): text for text in texts}
             records = {keys[row.pk]: row for row in rows_of(model, list(keys), log_alias())}
         return [
-            (self._record_url(model, text), _name(model, text, records.get(text)), "", "")
+            (self._record_url(model, text), named(model, text, records.get(text)), "", "")
             for text in texts
         ]
 
@@ -145,9 +145,3 @@ class Backfills(Asking, Switching):
         except NoReverseMatch:
             return ""
         return f"{url}?{urlencode({'model': model._meta.label_lower, 'pk': text})}"
-
-
-def _name(model: AnyModel, text: str, record: Any) -> str:
-    """A record by its key, and by its name for those who may see what it holds."""
-    name = f"{name_of(model)} {text}"
-    return name if record is None else f"{name}: {record}"

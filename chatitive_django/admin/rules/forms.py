@@ -289,6 +289,19 @@ class PayloadRows(Rows):
             raise ValidationError(texts)
         super().clean()
 
+    def save_existing_objects(self, commit: bool = True) -> list[Any]:
+        """Save the rows; those that go or get another key make way first: another may take theirs.
+
+        A row of another key is written anew under its own number.
+        """
+        moving = [
+            form.instance.pk
+            for form in self.initial_forms
+            if form in self.deleted_forms or "key" in form.changed_data
+        ]
+        RulePayload.objects.filter(pk__in=moving).delete()
+        return super().save_existing_objects(commit)
+
 
 class ConditionForm(_Offering, _ConditionForm):
     """A condition, with its value as people type it."""
@@ -361,6 +374,4 @@ class PayloadForm(_Offering, _PayloadForm):
         super().clean()
         for name in ("constant", "fallback"):
             self.cleaned_data[name] = any_json(self.cleaned_data.get(name) or "")
-        if not self.cleaned_data.get("path") and self.cleaned_data["constant"] is None:
-            self.add_error("path", _("Choose a path, or give a constant."))
         return self.cleaned_data

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Min, Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
@@ -16,6 +16,7 @@ from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from ...capture.limits import WATCHED
 from ...models import ChangedMeanwhile, EventRule, Notification, log_alias
 from ...resend import NotPossible
 from ...subscribers import mask
@@ -48,7 +49,7 @@ def report(rule: EventRule) -> Report:
     rows: QuerySet[Notification] = Notification.objects.using(log_alias()).filter(
         rule_id=rule.pk, created_at__gte=now() - REPORTED
     )
-    watched = Q(status=Status.SKIPPED, reason="watch_only")
+    watched = Q(status=Status.SKIPPED, reason=WATCHED)
     lacking = Q(status=Status.INVALID, reason="no_subscriber")
     found = rows.aggregate(
         messages=Count("pk", watched),
@@ -87,12 +88,12 @@ class Modes(Backfills):
         rule = self.rule_to_activate(request, object_id)
         if rule.mode == Mode.LIVE:
             messages.info(request, _("It is live already."))
-            return self._back(rule)
+            return self.back_to(rule)
         problems = rule.problems()
         if request.method == "POST":
             if problems:
                 messages.error(request, _("It can't go live before its problems are mended."))
-                return self._back(rule)
+                return self.back_to(rule)
             if request.POST.get("already") == "send":
                 return self.ask_about_backfill(request, rule)
             text = _("It is live: what happens from now on is sent.")
@@ -143,10 +144,7 @@ class Modes(Backfills):
             messages.error(request, str(error))
         else:
             messages.success(request, text)
-        return self._back(rule)
-
-    def _back(self, rule: EventRule) -> HttpResponse:
-        return HttpResponseRedirect(self.rule_url("change", rule))
+        return self.back_to(rule)
 
 
 def _whom(row: Notification, whole: bool) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.functional import Promise
@@ -242,11 +243,18 @@ class EventRuleAdmin(Modes, Previews, Listing):
             return super().changeform_view(request, object_id, form_url, extra_context)
         except ChangedMeanwhile as error:
             messages.error(request, str(error))
-            return HttpResponseRedirect(request.get_full_path())
+        except IntegrityError:
+            text = _(
+                "It wasn't saved: its name, or a key of its payload, is one that the database has "
+                "already."
+            )
+            messages.error(request, text)
+        return HttpResponseRedirect(request.get_full_path())
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
-        if change:
-            form.before = told(EventRule.objects.get(pk=form.instance.pk))
+        if change:  # one that is gone by now is refused when it is saved
+            stored = EventRule.objects.filter(pk=form.instance.pk)
+            form.before = next(map(told, stored), {})
         return super().save_form(request, form, change)
 
     def save_model(self, request: HttpRequest, obj: EventRule, form: Any, change: bool) -> None:
@@ -275,7 +283,7 @@ class EventRuleAdmin(Modes, Previews, Listing):
         form_url: str = "",
         obj: EventRule | None = None,
     ) -> Any:
-        stored = EventRule.objects.get(pk=obj.pk) if obj is not None and obj.pk else None
+        stored = EventRule.objects.filter(pk=obj.pk).first() if obj is not None else None
         model = about(request, obj)
         may_edit = self.has_change_permission(request, stored) if stored else True
         context |= {
@@ -289,7 +297,7 @@ class EventRuleAdmin(Modes, Previews, Listing):
                 "badge": mode_badge(stored.mode),
                 "sentence": stored.sentence(),
                 "problems": stored.problems(),
-                "mode_text": MODE_TEXTS[stored.mode],
+                "mode_text": MODE_TEXTS.get(stored.mode, ""),
                 "may_go_live": may_stop and self.may_activate(request) and not _is_live(stored),
                 "may_stop": may_stop,
                 "must_ask": may_stop and not may_edit,

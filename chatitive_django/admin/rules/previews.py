@@ -24,6 +24,7 @@ from ...rules import declared_rule
 from ...sentences import name_of, sentence
 from ...subscribers import mask
 from ..badges import check_badge, mode_badge, verdict_badge
+from ..subjects import named
 from .listing import code_events, file_of
 
 if TYPE_CHECKING:
@@ -122,14 +123,14 @@ class Previews(_RuleAdmin):
 
 def seen(found: Preview, *, whole: bool) -> dict[str, Any]:
     """A preview for a template; values of the record only for those who may see them `whole`."""
-    row = found.notification
+    row, record = found.notification, found.instance
     identifier = row.subscriber_sid or row.phone_number or ""
     checks = [*found.states, *found.conditions]
     return {
         "badge": verdict_badge(found.verdict),
         "tone": TONES[found.verdict],
         "verdict": _verdict(found, found.verdict),
-        "record": f"{name_of(found.declared.model)} {found.instance.pk}: {found.instance}",
+        "record": named(type(record), record.pk, record if whole else None),
         "checks": [
             (check_badge(check), check.text, check.problem, check.actual if whole else "")
             for check in checks

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -53,6 +53,13 @@ class Switching(_RuleAdmin):
         """A page of a rule."""
         name = f"admin:chatitive_django_eventrule_{act}"
         return reverse(name, args=[rule.pk, *args], current_app=self.admin_site.name)
+
+    def back_to(self, rule: EventRule) -> HttpResponse:
+        """To the page of a rule, or to the list where someone has deleted it."""
+        if EventRule.objects.filter(pk=rule.pk).exists():
+            return HttpResponseRedirect(self.rule_url("change", rule))
+        name = "admin:chatitive_django_eventrule_changelist"
+        return HttpResponseRedirect(reverse(name, current_app=self.admin_site.name))
 
     def refuse_another_version(self, rule: EventRule, seen: object) -> None:
         """Raise `NotPossible` where the rule isn't the one any more that the person saw."""

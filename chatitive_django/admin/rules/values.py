@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import models
 
-from ...payloads import plain
+from ...payloads import parsed, plain
 from ...registry import AnyField, held_value
 
 _YES = frozenset({"yes", "true", "t", "1", "on"})
@@ -40,7 +40,7 @@ def typed_list(text: str, field: AnyField | None) -> list[Any]:
     """Several values with commas between them, or a JSON list where one holds a comma itself."""
     if text.lstrip().startswith("["):
         try:
-            found = json.loads(text)
+            found = parsed(text)
         except ValueError:
             found = None
         if isinstance(found, list):
@@ -76,14 +76,14 @@ def any_json(text: str) -> Any:
     if not text:
         return None
     try:
-        return json.loads(text)
+        return parsed(text)
     except ValueError:
         return text
 
 
 def _literal(text: str) -> Any:
     try:
-        found = json.loads(text)
+        found = parsed(text)
     except ValueError:
         return text
     return text if isinstance(found, (list, dict)) else found

@@ -76,12 +76,12 @@ def _import(out: Output, *, file: str, check: bool) -> int:
     try:
         text = path.read_text(encoding="utf-8")
         rules = load(text, YAML if path.suffix in {".yaml", ".yml"} else JSON)
+        done = bring_in(rules, write=not check)
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"{file} can't be read: {error}", returncode=MISUSE) from None
     except UnusableFile as error:
         told = "\n".join(f"  {problem}" for problem in error.problems)
         raise CommandError(f"{file}: nothing was changed.\n{told}", returncode=MISUSE) from None
-    done = bring_in(rules, write=not check)
     verbs = ("Would create", "Would change") if check else ("Created", "Changed")
     for rule in done.rules:
         if rule.is_new:
