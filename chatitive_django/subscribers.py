@@ -58,10 +58,3 @@ def subscriber_key(*, phone_number: str | None, subscriber_sid: str | None) -> s
 def mask(identifier: str) -> str:
     """A phone number or SID with all but its last four characters hidden."""
     return f"…{identifier[-4:]}" if len(identifier) > 6 else "…" * bool(identifier)
-
-
-def is_phone_like(text: str) -> bool:
-    """Whether a value reads like a phone number; a date doesn't."""
-    if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-        return False
-    return bool(re.fullmatch(r"\+?[\d\s().\-/]+", text)) and len(re.sub(r"\D", "", text)) >= 7

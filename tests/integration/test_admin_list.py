@@ -544,11 +544,17 @@ def test_too_many_are_not_exported(exporter, monkeypatch):
 
 
 def test_numbers_are_exported_whole_for_those_alone_who_may_see_them(exporter):
-    row = NotificationFactory(phone_number="206-555-0142", payload={"secret": "of the payload"})
-    assert table(exported(logged_in(exporter), [row]))[0]["to"] == "…0142"
+    row = NotificationFactory(
+        phone_number="206-555-0142",
+        source_name="Kim, 206-555-0142",
+        payload={"secret": "of the payload"},
+    )
+    (line,) = table(exported(logged_in(exporter), [row]))
+    assert (line["to"], line["about"]) == ("…0142", "Kim, …0142")
     whole = logged_in(StaffFactory(may=["export_notification", "view_payload"]))
     response = exported(whole, [row])
-    assert table(response)[0]["to"] == "206-555-0142"
+    (line,) = table(response)
+    assert (line["to"], line["about"]) == ("206-555-0142", "Kim, 206-555-0142")
     assert "of the payload" not in response.getvalue().decode()
 
 
