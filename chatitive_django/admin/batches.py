@@ -27,6 +27,7 @@ from ..resend import NotPossible
 from .acts import RESEND
 from .badges import BATCH_TONES, batch_badge
 from .filters import worded
+from .guarded import Guarded
 from .moments import moment
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ VIEW = "chatitive_django.view_notification"
 VIEW_RULE = "chatitive_django.view_eventrule"
 
 
-class BatchAdmin(_BatchAdmin):
+class BatchAdmin(Guarded, _BatchAdmin):
     """For those who may see the log; who made a batch, or a superuser, may stop it."""
 
     list_display = ("asked", "kind", "state_badge", "made_by", "reason", "progress")

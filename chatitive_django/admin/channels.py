@@ -26,6 +26,7 @@ from ..models import Channel, Notification, ResendBatch, log_alias
 from ..trials import record_test
 from .badges import batch_badge
 from .flows import LAST_DAY, channel_flows, general_findings
+from .guarded import Guarded
 from .moments import moment
 from .monitor import answer_monitor
 from .trials import TrialForm
@@ -42,7 +43,7 @@ ALL, RECENT, NONE = "all", "recent", "none"
 BATCHES = 5
 
 
-class ChannelAdmin(_ChannelAdmin):
+class ChannelAdmin(Guarded, _ChannelAdmin):
     """One page for all channels of the settings; a channel without a row flows."""
 
     class Media:

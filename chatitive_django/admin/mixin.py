@@ -24,6 +24,7 @@ from ..registry import concrete, key_text
 from ..subscribers import subscriber_key
 from .acts import Acts, is_failed
 from .badges import state
+from .guarded import guarded
 from .moments import moment
 from .subjects import about, recipient
 
@@ -53,7 +54,7 @@ class MessagesMixin(_ModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         page = path(
             "<path:object_id>/messages/",
-            self.admin_site.admin_view(self.chatitive_messages_view),
+            self.admin_site.admin_view(guarded(self, self.chatitive_messages_view)),
             name=self._messages_name(),
         )
         return [page, *super().get_urls()]

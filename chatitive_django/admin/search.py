@@ -20,7 +20,7 @@ def search(queryset: QuerySet[Notification], term: str) -> QuerySet[Notification
     Never inside payloads. A subscriber is looked for in the whole log, so that the same term means
     the same under every filter.
     """
-    term = term.strip()
+    term = term.replace("\0", "").strip()
     if not term:
         return queryset
     if (public_id := _uuid(term)) is not None:

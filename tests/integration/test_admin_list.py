@@ -21,7 +21,8 @@ from chatitive_django.admin import export, paging
 from chatitive_django.admin.paging import LogPaginator, estimate
 from chatitive_django.channels import open_breaker, pause
 from chatitive_django.dbtime import DatabaseNow
-from chatitive_django.models import EventRule, Heartbeat, Notification, ResendBatch
+from chatitive_django.models import Channel, EventRule, Heartbeat, Notification, ResendBatch
+from chatitive_django.resend import version
 from tests.factories import AttemptFactory, NotificationFactory, StaffFactory, TicketFactory
 from tests.fault_server import FaultServer
 
@@ -150,6 +151,33 @@ def test_settings_that_can_not_be_read_are_told_without_their_url(viewer, settin
     text = text_of(viewer.get(LIST))
     assert "The settings of CHATITIVE can&#x27;t be used, so nothing is delivered." in text
     assert "TOKEN" not in text
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"API_URLS": "chatitive://SID:TOKEN@api.essential.to/x"},
+        {"PHONE_REGION": 7},
+        {"EXPIRES_AFTER": "soon"},
+        {"API_TEST_NUMBERS": 5},
+    ],
+)
+def test_settings_that_can_not_be_read_break_no_page(boss, settings, broken):
+    row = NotificationFactory(status=Status.REJECTED, ticket=TicketFactory(status="Success"))
+    settings.CHATITIVE = {"API_URLS": {"default": "locmem://"}, "DISPATCHER": "worker", **broken}
+    channels, act = "/admin/chatitive_django/channel/", f"{LIST}{row.pk}/resend/"
+    pages = [LIST, f"{LIST}?q=2065550142", f"{LIST}{row.pk}/change/", act, channels]
+    pages += [
+        f"{channels}default/send-test/",
+        f"{LIST}explain/?model=desk.ticket&pk={row.source_id}",
+    ]
+    for page in pages:
+        assert "TOKEN" not in text_of(boss.get(page))
+    forms = [(act, {"seen": version(row)}), (f"{channels}default/pause/", {}), (TEST, {})]
+    answers = [boss.post(page, {"channel": "default", **form}) for page, form in forms]
+    assert {answer.status_code for answer in answers} <= {200, 302}
+    texts = [words_of(answer) for answer in answers if answer.status_code == 200]
+    assert all("`manage.py check` says what is wrong with them." in text for text in texts)
 
 
 def test_the_last_seven_days_are_drawn_and_told(viewer):
@@ -391,6 +419,32 @@ def test_the_time_is_a_filter_by_span_and_by_days(viewer):
 )
 def test_a_filter_that_can_not_be_read_is_dropped(query, viewer):
     assert viewer.get(f"{LIST}?{query}").url == f"{LIST}?e=1"
+
+
+NUL = "%00"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(f"notification/?{name}={NUL}" for name in ("status__exact", "event", "channel")),
+        f"notification/?origin__exact=a{NUL}b",
+        f"resendbatch/?reason__startswith={NUL}",
+        f"resendbatch/?state={NUL}",
+    ],
+)
+def test_what_no_database_can_look_for_breaks_no_list(viewer, address):
+    assert viewer.get(f"/admin/chatitive_django/{address}").status_code in {200, 302}
+
+
+def test_what_no_database_can_store_breaks_no_act(boss):
+    row = NotificationFactory()
+    boss.post(f"{LIST}{row.pk}/cancel/", {"seen": version(row), "reason": "a\0b"})
+    assert "The reason given: ab" in LogEntry.objects.get().get_change_message()
+    boss.post("/admin/chatitive_django/channel/default/pause/", {"reason": "c\0d"})
+    assert Channel.objects.get().pause_reason == "cd"
+    boss.post(RESEND, {"status": "invalid", "reason": "\0", "channel": "\0", "highest_id": "5"})
+    assert not ResendBatch.objects.exists()
 
 
 def test_the_filters_find_what_they_say(viewer, settings):
