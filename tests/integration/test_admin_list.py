@@ -341,6 +341,15 @@ def test_a_row_tells_what_it_is_of_and_when_it_is_tried_next(boss):
     assert "Chatitive is unavailable for now (503)." in text
 
 
+def test_a_resend_is_offered_to_those_alone_who_may(clerk, boss):
+    row = NotificationFactory(status=Status.INVALID, ticket=TicketFactory())
+    link = f"{LIST}{row.pk}/resend/"
+    assert link in text_of(clerk.get(LIST))
+    NotificationFactory(status=Status.ACCEPTED, resend_of=row)
+    assert link not in text_of(clerk.get(LIST))
+    assert link in text_of(boss.get(LIST))
+
+
 def test_a_row_of_a_rule_tells_the_rule(boss):
     rule = EventRule.objects.create(
         name="Won",
