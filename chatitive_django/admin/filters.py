@@ -176,9 +176,7 @@ class EventFilter(Chosen):
     column = "event_name"
 
     def offered(self, request: HttpRequest) -> Choices:
-        names = {each.event.name for model in apps.get_models() for each in declared(model)}
-        names |= {event for _pk, _name, event in rules_named(request)}
-        return [(name, name) for name in sorted(names)]
+        return [(name, name) for name in sorted(events_known(request))]
 
 
 class RuleFilter(Chosen):
@@ -224,6 +222,12 @@ class OriginFilter(Chosen):
 
     def offered(self, request: HttpRequest) -> Choices:
         return [(value, str(label)) for value, label in Notification.Origin.choices]
+
+
+def events_known(request: HttpRequest) -> set[str]:
+    """The events that code declares and rules name."""
+    names = {each.event.name for model in apps.get_models() for each in declared(model)}
+    return names | {event for _pk, _name, event in rules_named(request)}
 
 
 def rules_named(request: HttpRequest) -> list[tuple[int, str, str]]:

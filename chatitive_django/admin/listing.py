@@ -25,7 +25,7 @@ from .acts import RESEND, is_failed, resends_known
 from .badges import noted, status_badge
 from .columns import Column
 from .export import Exports
-from .filters import ALLOWED, FILTERS, WhenFilter, in_force, worded
+from .filters import ALLOWED, FILTERS, WhenFilter, events_known, in_force, worded
 from .incidents import Incidents
 from .moments import clock, moment
 from .paging import LogPaginator
@@ -107,7 +107,7 @@ class Listing(Incidents, Exports):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Notification], search_term: str
     ) -> tuple[QuerySet[Notification], bool]:
-        return search(queryset, search_term), False
+        return search(queryset, search_term, events_known(request)), False
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
