@@ -20,8 +20,8 @@ def search(
 ) -> QuerySet[Notification]:
     """The rows of a subscriber, else the row of an id, else the events whose name begins so.
 
-    Never inside payloads. Case counts for nothing in the names of `events`. A subscriber is looked for in the whole log, so that the same term means
-    the same under every filter.
+    Never inside payloads. Case counts for nothing in the names of `events`. A subscriber is
+    looked for in the whole log, so that the same term means the same under every filter.
     """
     term = term.replace("\0", "").strip()
     if not term:
@@ -39,11 +39,8 @@ def search(
     # that of PostgreSQL does take heed.
     is_mysql = connections[queryset.db].vendor == "mysql"
     begins = Q(**{f"event_name__{'istartswith' if is_mysql else 'startswith'}": term})
-    missed = [
-        name
-        for name in events
-        if name.lower().startswith(term.lower()) and not name.startswith(term)
-    ]
+    start = term.lower()
+    missed = [e for e in events if e.lower().startswith(start) and not e.startswith(term)]
     return queryset.filter(begins | Q(event_name__in=missed) if missed else begins)
 
 

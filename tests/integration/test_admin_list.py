@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import re
 import socket
@@ -235,6 +236,7 @@ def test_resend_is_offered_only_when_the_connection_works(clerk, settings):
         settings.CHATITIVE = {"API_URLS": {"default": url}, "DISPATCHER": "worker"}
         response = clerk.post(TEST, {"channel": "default"})
     assert "was not reached" in told(response)
+    assert "was not reached" in LogEntry.objects.get().get_change_message()
     assert "TOKEN" not in told(response)
     assert "Resend these" not in text_of(clerk.get(LIST))
     assert "Test the connection first" in told(clerk.post(RESEND, cause(rows)))
@@ -275,6 +277,26 @@ def test_what_could_not_be_built_needs_no_connection(clerk):
     assert "Test the connection" not in text
     assert "Resend these 3…" in text
     assert "/resend-many/" in clerk.post(RESEND, cause(rows)).url
+
+
+def test_what_a_record_is_at_fault_for_is_mended_there_and_not_resent_as_it_was(clerk):
+    failed(3, reason="http_412")
+    clerk.post(TEST, {"channel": "default"})
+    text = text_of(clerk.get(LIST))
+    assert "Mend the records first, then resend each, rebuilt from today&#x27;s data." in text
+    assert "Test the connection" not in text
+    assert "Resend these" not in text
+
+
+def test_a_tile_shows_exactly_the_rows_that_it_counts(viewer):
+    refused, landlines = failed(5), failed(4, reason="http_412")
+    elsewhere = failed(3, channel="sales")
+    failed(1, created_at=ago(days=5))
+    NotificationFactory(status=Status.ACCEPTED, resend_of=failed(1)[0])
+    links = re.findall(r'<a href="(\?[^"]*failed_for=[^"]*)">', text_of(viewer.get(LIST)))
+    shown = [listed(viewer, html.unescape(link)) for link in links]
+    assert shown == [{row.pk for row in rows} for rows in (refused, landlines, elsewhere)]
+    assert "failed lately: " in words_of(viewer.get(LIST + html.unescape(links[0])))
 
 
 @pytest.mark.parametrize(
