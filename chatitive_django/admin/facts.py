@@ -79,6 +79,8 @@ class Facts(Acts):
 
     def declared_by(self, request: HttpRequest, row: Notification) -> str:
         """The declaration or rule as its sentence; a rule is a link where one may see it."""
+        if row.origin in wording.BY_HAND:
+            return str(wording.BY_HAND[row.origin])
         declared = declared_by_key(row.source_model, row.event_key)
         if declared is None:
             return _("%(key)s, which is no longer declared") % {"key": row.event_key or "–"}

@@ -144,6 +144,13 @@ def consequence(row: Notification, found: Sorted) -> str:
     return str(CONSEQUENCES[found.sort])
 
 
+BY_HAND: dict[str, Promise] = {
+    Notification.Origin.MANUAL: gettext_lazy("The project's own code recorded it."),
+    Notification.Origin.TEST: gettext_lazy("It is a test that somebody asked for."),
+}
+"""What stands in the place of a transition and of a declaration where there is neither."""
+
+
 def why_sentence(row: Notification, *, whole: bool) -> str:
     """Why the event fired: "The status changed from “Open” to “Success”."
 
@@ -167,7 +174,8 @@ def why_sentence(row: Notification, *, whole: bool) -> str:
         case events.FOUND:
             text = _("The %(field)s was %(new)s already when the rule went live.")
         case _other:
-            return _("It was recorded by hand or by the project's own code.")
+            told = _("It was recorded by hand or by the project's own code.")
+            return str(BY_HAND.get(row.origin, told))
     text %= {"field": _field(row.source_model, why.get("field")), "old": old, "new": new}
     held = "; ".join(str(each.get("condition", "")) for each in why.get("conditions") or ())
     if held:

@@ -225,6 +225,21 @@ def test_the_rule_is_told_as_its_sentence(viewer):
 # The steps.
 
 
+@pytest.mark.parametrize(
+    ("origin", "said"),
+    [
+        ("test", "It is a test that somebody asked for."),
+        ("manual", "The project&#x27;s own code recorded it."),
+    ],
+)
+def test_what_no_transition_fired_says_whence_it_came(origin, said, viewer):
+    row = NotificationFactory(origin=origin, why={}, event_key="RequestSupportFeedback")
+    text = text_of(viewer.get(page(row)))
+    assert said in text
+    assert "no longer declared" not in text
+    assert "by hand or by" not in text
+
+
 def test_what_people_did_is_among_the_steps_with_their_reason(boss, viewer, admin_user):
     row = NotificationFactory(status=Status.REJECTED)
     AttemptFactory(notification=row, started_at=row.created_at, outcome="rejected")
