@@ -136,6 +136,13 @@ def test_what_someone_must_act_on_is_told_with_the_way_there(boss, viewer, well)
     assert "/admin/chatitive_django/channel/" not in text_of(viewer.get(LIST))
 
 
+def test_what_waits_for_a_channel_that_is_gone_is_told(boss, well):
+    assert "Healthy" in text_of(boss.get(LIST))
+    NotificationFactory.create_batch(2, channel="sold")
+    words = words_of(boss.get(LIST))
+    assert "Channel sold is not in CHATITIVE[&quot;API_URLS&quot;]. 2 messages wait" in words
+
+
 def test_refused_credentials_nothing_that_delivers_and_doubts_are_told(viewer, settings):
     settings.CHATITIVE = {"API_URLS": {"default": "locmem://"}, "DISPATCHER": "worker"}
     open_breaker("default", "http_401", timedelta(seconds=30))
