@@ -111,7 +111,7 @@ class InBatch(_Linked):
 
     def told(self, value: str) -> str:
         batch, _colon, part = value.partition(":")
-        label = _("failed since") if part == FAILED else dict(BatchRow.Sort.choices).get(part, part)
+        label = _("Failed since") if part == FAILED else dict(BatchRow.Sort.choices).get(part, part)
         return f"#{batch}: {label}"
 
     def found(self, value: str, queryset: QuerySet[Notification]) -> QuerySet[Notification]:
