@@ -226,6 +226,13 @@ def advance() -> int:
     return sum(_advance(pk) for pk, state in found.items() if state != State.DRAFT)
 
 
+def failed_of(batch_id: int) -> QuerySet[Notification]:
+    """What was queued of a batch and has failed."""
+    queued = BatchRow.objects.using(log_alias()).filter(batch=batch_id, result=QUEUED)
+    on_its_way = (Status.ACCEPTED, Status.PENDING, Status.SENDING)
+    return _log().filter(pk__in=queued.values("sent_as")).exclude(status__in=on_its_way)
+
+
 def report(batch: ResendBatch) -> Report:
     """What became of a batch's rows, as of now."""
     rows = _rows_of(batch).order_by()

@@ -1,4 +1,4 @@
-"""The beginning of an answer's body, as it may be stored and shown to people."""
+"""The beginning of an answer's body, and other texts, as they may be shown to people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 EXCERPT_LENGTH: Final = 500
 _SOURCE: Final = 4096
 
-_PHONE_NUMBER: Final = re.compile(r"\+?\(?\d(?:[\s().+/\-\u2010-\u2015]{0,3}\d){6,}")
+# Between two digits may stand dashes of any kind and marks that say in which direction to read.
+_PHONE_NUMBER: Final = re.compile(
+    r"\+?\(?\d(?:[\s().+/\-\u200b-\u2015\u202a-\u202e\u2066-\u2069\u2212]{0,3}\d){6,}"
+)
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d)?")
 _DIGITS: Final = re.compile(r"\+?\(?\d(?:\D{0,3}\d)*")
 _MASK: Final = "…"
 
@@ -49,6 +53,16 @@ class Excerpts:
             )
         text = _PHONE_NUMBER.sub(_MASK, text)
         return " ".join(text.split())[:EXCERPT_LENGTH]
+
+
+def with_numbers_masked(text: str, *, but: str = "") -> str:
+    """A text in which phone numbers show their last four characters; dates and `but` stay."""
+
+    def masked(run: re.Match[str]) -> str:
+        is_none = run[0] == but or _DATE.fullmatch(run[0])
+        return run[0] if is_none else f"{_MASK}{run[0][-4:]}"
+
+    return _PHONE_NUMBER.sub(masked, text)
 
 
 def _printable(text: str) -> str:

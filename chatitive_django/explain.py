@@ -19,6 +19,7 @@ from .capture.transitions import rows_of
 from .conf import did_you_mean
 from .events import FOUND, OFF, PER_RECORD, PER_TRANSITION
 from .exceptions import ChatitiveError, Unbuildable
+from .excerpts import with_numbers_masked
 from .gaps import Gap, History, gaps, moment
 from .models import EventRule, Notification, log_alias
 from .payloads import evaluate_as
@@ -26,7 +27,6 @@ from .preview import Check, Preview, Verdict, preview
 from .registry import UNCONVERTIBLE, AnyModel, Declared, concrete
 from .rules import declared_rule
 from .sentences import field_phrase, name_of, sentence, value_phrase
-from .subscribers import is_phone_like, mask
 
 Status = Notification.Status
 
@@ -61,7 +61,8 @@ class Explained:
     """One event that code declares for the record, or one rule.
 
     `answer` is the one sentence that tells most. `states` are what its triggers lead to, `message`
-    the recipient and what the message is made of; of a record that is gone none can be told.
+    the recipient and what the message is made of; of a record that is gone, or that the person may
+    not see, none is told.
     """
 
     key: str
@@ -106,8 +107,8 @@ class Reader:
         """A value of the record in so far as the person may see it."""
         if not self.values:
             return "…"
-        if not self.whole and is_phone_like(text):
-            return mask(text)
+        if not self.whole:
+            text = with_numbers_masked(text)
         return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
     def checked(self, checks: Iterable[Check]) -> tuple[Check, ...]:
@@ -164,10 +165,11 @@ def explain(model: AnyModel, key: str, reader: Reader) -> Explanation:
         is_whole=len(rows) <= LOOKED_AT,
     )
     record = _Record(sources, instance is not None, history, reader)
+    text = registry.key_text(model, pk)
     return Explanation(
         model=model._meta.label,
-        pk=registry.key_text(model, pk),
-        name=_name(instance, rows, reader),
+        pk=text,
+        name=_name(instance, rows, reader, text),
         exists=instance is not None,
         events=(
             *(record.explained(each) for each in registry.declared(model)),
@@ -220,13 +222,14 @@ def _rules(sources: Mapping[AnyModel, Any]) -> list[EventRule]:
     ]
 
 
-def _name(instance: Model | None, rows: Sequence[Notification], reader: Reader) -> str:
+def _name(instance: Model | None, rows: Sequence[Notification], reader: Reader, key: str) -> str:
+    name = next((row.source_name for row in rows if row.source_name), "")
     if instance is not None and reader.values:
         try:
-            return str(evaluate_as("__str__", str, instance))
+            name = str(evaluate_as("__str__", str, instance))
         except (Unbuildable, DatabaseError):
             return ""
-    return next((row.source_name for row in rows if row.source_name), "")
+    return name if reader.whole else with_numbers_masked(name, but=key)
 
 
 class _Record:
@@ -237,6 +240,7 @@ class _Record:
     ) -> None:
         self.sources = sources
         self.exists = exists
+        self.is_hidden = exists and not reader.values
         self.history = history
         self.reader = reader
 
@@ -261,7 +265,7 @@ class _Record:
         event = declared.event
         instance = self._instance(declared)
         seen = preview(declared, instance) if instance is not None else None
-        missing = tuple(gaps(declared, instance, self.history, self.reader.shown))
+        missing = tuple(self._gaps(declared, instance))
         told = Explained(
             key=declared.key,
             event_name=event.name,
@@ -284,9 +288,13 @@ class _Record:
         )
 
     def _instance(self, declared: Declared) -> Model | None:
-        if not self.exists:
+        if not self.exists or self.is_hidden:
             return None
         return rows_of(declared.model, [self.sources[declared.owner]], log_alias()).first()
+
+    def _gaps(self, declared: Declared, instance: Model | None) -> Iterable[Gap]:
+        """What wasn't recorded tells what the record holds."""
+        return () if self.is_hidden else gaps(declared, instance, self.history, self.reader.shown)
 
     def _answer(self, declared: Declared, seen: Preview | None, missing: Sequence[Gap]) -> str:
         if declared.event.mode == OFF:
@@ -304,6 +312,8 @@ class _Record:
                 return _("It hasn't fired: the record isn't yet what it waits for.")
             case Verdict.CONDITION_FAILS:
                 return _("It hasn't fired, and wouldn't now: a condition doesn't hold.")
+            case None if self.is_hidden:
+                return _("It never fired for this record. Those who may see the record learn why.")
             case None:
                 return _("It never fired for this record.")
         return _("It hasn't fired: no such change has been made.")

@@ -194,9 +194,10 @@ def _waiting_at_most(alias: str) -> Mapping[str, Any]:
 
 
 def _held_up() -> Iterator[Mapping[str, Any]]:
-    """How many wait for each channel that stands still, as far as they are counted."""
+    """How many wait for each channel that stands still or is gone, as far as they are counted."""
     stopped = Channel.objects.using(log_alias()).filter(stopped_at__isnull=False)
-    for alias in stopped.values_list("alias", flat=True):
+    gone = (alias for alias in _waited_for() if alias not in settings.API_URLS)
+    for alias in {*stopped.values_list("alias", flat=True), *gone}:
         waiting = _rows().filter(status=Status.PENDING, channel=alias)[:COUNTED_AT_MOST]
         yield {"channel": alias, "pending": waiting.count()}
 

@@ -33,17 +33,12 @@ class Incident:
     highest_id: int
     is_cut: bool
 
-    @property
-    def needs_connection(self) -> bool:
-        """Whether to resend is vain as long as the API can't be reached."""
-        return self.status != Status.INVALID
-
 
 def incidents() -> list[Incident]:
     """The largest incidents; counted to the end unless more rows failed than a batch takes."""
     connection = connections[log_alias()]
     columns = ("status", "reason", "channel", "id")
-    failures = _failures().values(*columns)[: AT_MOST + 1]
+    failures = failed_lately(_rows()).values(*columns)[: AT_MOST + 1]
     rows, params = failures.query.get_compiler(connection.alias).as_sql()
     with connection.cursor() as cursor:
         cursor.execute(
@@ -72,13 +67,14 @@ def incidents() -> list[Incident]:
 
 def failed_so(*, status: str, reason: str, channel: str, highest_id: int) -> QuerySet[Notification]:
     """The notifications of an incident as it was when it was told: no later one joins."""
-    return _failures().filter(status=status, reason=reason, channel=channel, pk__lte=highest_id)
+    failed = failed_lately(_rows())
+    return failed.filter(status=status, reason=reason, channel=channel, pk__lte=highest_id)
 
 
-def _failures() -> QuerySet[Notification]:
-    """What failed and can be resent; what was built anew goes on as another notification."""
+def failed_lately(rows: QuerySet[Notification]) -> QuerySet[Notification]:
+    """Of these what failed and can be resent; what was built anew goes on as another one."""
     resent = _rows().filter(resend_of=OuterRef("pk"))
-    failed = _rows().filter(
+    failed = rows.filter(
         status__in=FAILED, created_at__gte=timezone.now() - LATELY, scrubbed_at__isnull=True
     )
     return failed.exclude(Exists(resent))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from .conf import settings
 
+_ALIKE = {"/": "-", "−": "-", "＋": "+"}
 _NORTH_AMERICA = frozenset({"US", "CA", "PR", "DO", "JM", "BS", "BB", "TT", "GU", "VI"})
 
 
@@ -16,8 +18,26 @@ def normalise(number: str) -> str:
     `+1XXXXXXXXXX`, and a leading plus stays. Of the others, with the `phone` extra, a number that
     libphonenumber calls possible becomes E.164; anything else stays as typed.
     """
-    typed = number.strip()
-    return _north_american(typed) or _international(typed) or typed
+    plain = _plain(number)
+    return _north_american(plain) or _international(plain) or number.strip()
+
+
+def _plain(number: str) -> str:
+    """A number in ASCII as far as it goes, without the "tel:" of a link.
+
+    What is pasted may hold dashes, digits and blanks of other scripts, and marks that don't show.
+    """
+    text = "".join(map(_in_ascii, number)).strip()
+    return re.sub(r"^tel:", "", text, flags=re.IGNORECASE).strip()
+
+
+def _in_ascii(sign: str) -> str:
+    match unicodedata.category(sign):
+        case "Cf":
+            return ""
+        case "Pd":
+            return "-"
+    return _ALIKE.get(sign) or str(unicodedata.decimal(sign, sign))
 
 
 def _international(typed: str) -> str | None:
@@ -58,10 +78,3 @@ def subscriber_key(*, phone_number: str | None, subscriber_sid: str | None) -> s
 def mask(identifier: str) -> str:
     """A phone number or SID with all but its last four characters hidden."""
     return f"…{identifier[-4:]}" if len(identifier) > 6 else "…" * bool(identifier)
-
-
-def is_phone_like(text: str) -> bool:
-    """Whether a value reads like a phone number; a date doesn't."""
-    if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-        return False
-    return bool(re.fullmatch(r"\+?[\d\s().\-/]+", text)) and len(re.sub(r"\D", "", text)) >= 7

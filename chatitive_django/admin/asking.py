@@ -40,6 +40,10 @@ class Asking(_ModelAdmin):
         """Some rows of a sort."""
         raise NotImplementedError
 
+    def rest_url(self, batch: ResendBatch, sort: Sort) -> str:
+        """A list of all rows of a sort, where there is one."""
+        return ""
+
     def note_on(self, batch: ResendBatch, sort: Sort) -> str:
         """What it means to send this sort, or why it can't be sent."""
         raise NotImplementedError
@@ -98,6 +102,7 @@ class Asking(_ModelAdmin):
                     "ticked": sort == Sort.FRESH,
                     "rows": self.rows_to_name(request, batch, sort),
                     "more": max(0, count - SHOWN),
+                    "rest_url": self.rest_url(batch, sort),
                 }
 
 

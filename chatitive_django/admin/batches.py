@@ -27,6 +27,8 @@ from ..resend import NotPossible
 from .acts import RESEND
 from .badges import BATCH_TONES, batch_badge
 from .filters import worded
+from .guarded import Guarded
+from .kin import FAILED, batch_url
 from .moments import moment
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ VIEW = "chatitive_django.view_notification"
 VIEW_RULE = "chatitive_django.view_eventrule"
 
 
-class BatchAdmin(_BatchAdmin):
+class BatchAdmin(Guarded, _BatchAdmin):
     """For those who may see the log; who made a batch, or a superuser, may stop it."""
 
     list_display = ("asked", "kind", "state_badge", "made_by", "reason", "progress")
@@ -48,6 +50,7 @@ class BatchAdmin(_BatchAdmin):
     list_select_related = ("made_by",)
     show_full_result_count = False
     actions = None
+    change_list_template = "admin/chatitive_django/resendbatch/change_list.html"
     change_form_template = "admin/chatitive_django/resendbatch/change_form.html"
 
     class Media:
@@ -105,10 +108,7 @@ class BatchAdmin(_BatchAdmin):
 
     @admin.display(description=gettext_lazy("progress"))
     def progress(self, batch: ResendBatch) -> str:
-        return _("%(done)s of %(total)s") % {
-            "done": batch.queued + batch.skipped,
-            "total": batch.total,
-        }
+        return _("%(done)s of %(total)s") % {"done": batch.gone_through, "total": batch.total}
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -123,6 +123,7 @@ class BatchAdmin(_BatchAdmin):
             "tone": BATCH_TONES[batch.state],
             "headline": _headline(batch),
             "report": told,
+            "failed_url": batch_url(self.admin_site, batch, FAILED),
             "done": batch.total - told.left,
             "skipped": [(_skipped(code), count) for code, count in sorted(told.skipped.items())],
             "facts": [*_facts(batch, told), *self._rule(request, batch)],
@@ -154,7 +155,7 @@ class BatchAdmin(_BatchAdmin):
         try:
             with transaction.atomic(using=log_alias()):
                 batches.cancel(batch, user_id=request.user.pk)
-                left = batch.total - batch.queued - batch.skipped
+                left = batch.total - batch.gone_through
                 self.log_change(
                     request, batch, _("Cancelled with %(left)s not queued.") % {"left": left}
                 )

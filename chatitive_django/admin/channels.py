@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from django.contrib import admin, messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
-from django.db import connections, transaction
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -18,14 +18,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from .. import doctor
 from ..channels import discard, pause, resume
 from ..conf import settings
-from ..findings import Level
 from ..models import Channel, Notification, ResendBatch, log_alias
 from ..trials import record_test
 from .badges import batch_badge
+from .connections import is_reached, outside_transactions
 from .flows import LAST_DAY, channel_flows, general_findings
+from .guarded import Guarded
 from .moments import moment
 from .monitor import answer_monitor
 from .trials import TrialForm
@@ -42,7 +42,7 @@ ALL, RECENT, NONE = "all", "recent", "none"
 BATCHES = 5
 
 
-class ChannelAdmin(_ChannelAdmin):
+class ChannelAdmin(Guarded, _ChannelAdmin):
     """One page for all channels of the settings; a channel without a row flows."""
 
     class Media:
@@ -61,7 +61,7 @@ class ChannelAdmin(_ChannelAdmin):
         acts = {
             "pause": self.pause_view,
             "resume": self.resume_view,
-            "test_connection": _outside_transactions(self.test_connection_view),
+            "test_connection": outside_transactions(self.test_connection_view),
             "send_test": self.send_test_view,
         }
         name = "chatitive_django_channel"
@@ -146,10 +146,7 @@ class ChannelAdmin(_ChannelAdmin):
     def test_connection_view(self, request: HttpRequest, alias: str) -> HttpResponse:
         """Connect to the API without sending anything, outside of any transaction."""
         self._may(request, alias, SEND_TEST)
-        finding = doctor.test_connection(alias)
-        level = messages.SUCCESS if finding.level is Level.OK else messages.ERROR
-        messages.add_message(request, level, f"{finding.text} {finding.advice}".rstrip())
-        self._log(request, alias, _("Tested the connection: %(result)s") % {"result": finding.text})
+        is_reached(self, request, alias)
         return self._back()
 
     def send_test_view(self, request: HttpRequest, alias: str) -> HttpResponse:
@@ -224,14 +221,3 @@ class ChannelAdmin(_ChannelAdmin):
 
     def _log(self, request: HttpRequest, alias: str, text: str) -> None:
         self.log_change(request, Channel(alias=alias), text)
-
-
-def _outside_transactions(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """A view around which ATOMIC_REQUESTS opens no transaction, on any database."""
-
-    def called(*args: Any, **kwargs: Any) -> HttpResponse:
-        return view(*args, **kwargs)
-
-    for alias in connections:
-        transaction.non_atomic_requests(using=alias)(called)
-    return called

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from ..models import Notification
 from .filters import in_force, worded
 from .many import ManyActs
+from .subjects import record_name, sees_all
 
 EXPORT = "chatitive_django.export_notification"
 AT_MOST = 50_000
@@ -71,7 +72,7 @@ class Exports(ManyActs):
             self.recipient(request, row),
             row.source_model,
             row.source_id,
-            row.source_name,
+            record_name(row, whole=sees_all(request)),
             row.attempts,
             row.finished_at.isoformat(timespec="seconds") if row.finished_at else "",
             row.channel,

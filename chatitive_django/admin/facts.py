@@ -81,7 +81,8 @@ class Facts(Acts):
         """The declaration or rule as its sentence; a rule is a link where one may see it."""
         declared = declared_by_key(row.source_model, row.event_key)
         if declared is None:
-            return _("%(key)s, which is no longer declared") % {"key": row.event_key or "–"}
+            told = _("%(key)s, which is no longer declared") % {"key": row.event_key or "–"}
+            return str(wording.BY_HAND.get(row.origin, told))
         told = sentence(declared.event, declared.model)
         if declared.rule_id is None:
             return format_html("{}{}", told, noted(_("Declared by the project's code")))

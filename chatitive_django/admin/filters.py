@@ -23,9 +23,19 @@ from django.utils.translation import gettext_lazy
 from ..attention import attention
 from ..conf import InvalidSetting, settings
 from ..models import EventRule, Notification
+from ..reasons import sentence
 from ..registry import declared
 from ..subscribers import mask
-from .kin import SAME_PERSON, SAME_RECORD, SamePerson, SameRecord
+from .kin import (
+    FAILED_FOR,
+    IN_BATCH,
+    SAME_PERSON,
+    SAME_RECORD,
+    FailedFor,
+    InBatch,
+    SamePerson,
+    SameRecord,
+)
 
 if TYPE_CHECKING:
     from django.contrib.admin.filters import _ListFilterChoices
@@ -43,13 +53,13 @@ SPANS: dict[str, tuple[Promise, timedelta | None]] = {
 USUAL, ALL_TIME = "7d", "all"
 FROM, UNTIL = "from", "until"
 ATTENTION = "attention"
-FINDS = frozenset({SEARCH_VAR, SAME_PERSON, SAME_RECORD})
+FINDS = frozenset({SEARCH_VAR, SAME_PERSON, SAME_RECORD, IN_BATCH})
 """What names the rows so closely that the whole log is looked through unless a time is chosen."""
 
 ALLOWED = frozenset(
     {
         *("when", FROM, UNTIL, "status__exact", "event", "rule", "channel", "origin__exact"),
-        *(SAME_PERSON, SAME_RECORD),
+        *(SAME_PERSON, SAME_RECORD, FAILED_FOR, IN_BATCH),
     }
 )
 """What a list's address may name. By any other column, people could find out, letter by letter,
@@ -176,9 +186,7 @@ class EventFilter(Chosen):
     column = "event_name"
 
     def offered(self, request: HttpRequest) -> Choices:
-        names = {each.event.name for model in apps.get_models() for each in declared(model)}
-        names |= {event for _pk, _name, event in rules_named(request)}
-        return [(name, name) for name in sorted(names)]
+        return [(name, name) for name in sorted(events_known(request))]
 
 
 class RuleFilter(Chosen):
@@ -226,6 +234,12 @@ class OriginFilter(Chosen):
         return [(value, str(label)) for value, label in Notification.Origin.choices]
 
 
+def events_known(request: HttpRequest) -> set[str]:
+    """The events that code declares and rules name."""
+    names = {each.event.name for model in apps.get_models() for each in declared(model)}
+    return names | {event for _pk, _name, event in rules_named(request)}
+
+
 def rules_named(request: HttpRequest) -> list[tuple[int, str, str]]:
     """The rules with their names and events, read once a request."""
     kept: dict[str, Any] = request.__dict__
@@ -270,6 +284,8 @@ def _part(name: str, value: str) -> str:
             return _("recorded until %(day)s") % {"day": _day_told(value)}
         case "status__exact" if value == ATTENTION:
             return _("needs attention")
+        case "failed_for":
+            return _("failed lately: %(cause)s") % {"cause": sentence(value)}
         case "rule":
             rule = EventRule.objects.filter(pk=value).first() if value.isdecimal() else None
             return _("rule “%(name)s”") % {"name": rule.name if rule else f"#{value}"}
@@ -292,5 +308,5 @@ def _midnight(day: date) -> datetime:
 
 FILTERS = (
     *(WhenFilter, StatusFilter, EventFilter, RuleFilter, ChannelFilter, OriginFilter),
-    *(SamePerson, SameRecord),
+    *(SamePerson, SameRecord, FailedFor, InBatch),
 )

@@ -8,24 +8,27 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.transaction import non_atomic_requests
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.decorators import method_decorator
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from ..conf import settings
-from ..doctor import test_connection
-from ..findings import Level
-from ..incidents import failed_so, incidents
+from ..incidents import Incident, failed_so, incidents
 from ..models import Notification
 from ..reasons import sentence
 from .badges import TONES, bare_status_badge
+from .connections import is_reached, outside_transactions
+from .kin import FAILED_FOR
 from .many import ManyActs
+from .meanings import Mender, meaning
 from .moments import moment
+
+Status = Notification.Status
 
 TESTED_FOR = timedelta(minutes=10)
 """So long a connection that worked is taken to work."""
@@ -36,11 +39,14 @@ class Incidents(ManyActs):
     """Test the connection; where it works, resend what failed for one cause."""
 
     def get_urls(self) -> list[URLPattern]:
-        views = {"test-connection": self.test_view, "resend-incident": self.resend_incident_view}
+        views = {
+            "test-connection": outside_transactions(self.test_view),
+            "resend-incident": self.resend_incident_view,
+        }
         acts: list[URLPattern] = [
             path(
                 f"{act}/",
-                non_atomic_requests(self.admin_site.admin_view(view)),
+                self.admin_site.admin_view(view),
                 name=f"chatitive_django_notification_{act.replace('-', '_')}",
             )
             for act, view in views.items()
@@ -53,6 +59,7 @@ class Incidents(ManyActs):
         for incident in incidents():
             tested_at = _tested_at(request, incident.channel)
             count = f"{incident.count}{'+' if incident.is_cut else ''}"
+            mend_first = _mend_first(incident)
             yield {
                 "incident": incident,
                 "tone": TONES[incident.status],
@@ -61,13 +68,17 @@ class Incidents(ManyActs):
                 "cause": sentence(incident.reason) if incident.reason else "",
                 "since": moment(incident.since),
                 "tested": moment(tested_at) if tested_at else "",
-                "may_test": may_act and incident.needs_connection,
+                "shown_by": _shown_by(incident),
+                "mend_first": mend_first,
+                "may_test": may_act and not mend_first,
                 "resend_label": _("Resend these %(count)s…") % {"count": count},
                 "cause_fields": [
                     (name, getattr(incident, name))
                     for name in ("status", "reason", "channel", "highest_id")
                 ],
-                "may_resend": may_act and _is_mended(request, incident.channel, incident.status),
+                "may_resend": may_act
+                and (incident.status == Status.INVALID or not mend_first)
+                and _is_mended(request, incident.channel, incident.status),
             }
 
     @method_decorator(require_POST)
@@ -78,14 +89,11 @@ class Incidents(ManyActs):
         alias = request.POST.get("channel", "")
         if alias not in settings.API_URLS:
             raise Http404(_("There is no such channel."))
-        finding = test_connection(alias)
         tested = {**request.session.get(_TESTED, {})}
-        if finding.level is Level.OK:
+        if is_reached(self, request, alias):
             tested[alias] = timezone.now().isoformat()
-            messages.success(request, f"{finding.text} {finding.advice}".strip())
         else:
             tested.pop(alias, None)
-            messages.error(request, f"{finding.text} {finding.advice}".strip())
         request.session[_TESTED] = tested
         return HttpResponseRedirect(self._url("changelist"))
 
@@ -109,9 +117,25 @@ class Incidents(ManyActs):
         return self._ask(request, rows, {"cause": cause}) or back
 
 
+def _mend_first(incident: Incident) -> str:
+    """What has to come before a resend where no test of the connection can tell."""
+    if incident.status == Status.INVALID:
+        return _("Mend the records first: the messages are built anew.")
+    found = meaning(Notification(status=incident.status, reason=incident.reason))
+    if found.mender is Mender.RECORD:
+        return _("Mend the records first, then resend each, rebuilt from today's data.")
+    return ""
+
+
+def _shown_by(incident: Incident) -> str:
+    """The address of the list that shows its notifications."""
+    columns = {"status__exact": incident.status, "channel": incident.channel}
+    return f"?{urlencode({**columns, FAILED_FOR: incident.reason})}"
+
+
 def _is_mended(request: HttpRequest, channel: str, status: str) -> bool:
     """Whether what kept them from being sent may be over."""
-    return status == Notification.Status.INVALID or _tested_at(request, channel) is not None
+    return status == Status.INVALID or _tested_at(request, channel) is not None
 
 
 def _tested_at(request: HttpRequest, alias: str) -> Any:

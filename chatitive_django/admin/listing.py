@@ -21,11 +21,11 @@ from ..models import Channel, Notification
 from ..registry import declared
 from ..sentences import sentence
 from . import wording
-from .acts import RESEND, is_failed
+from .acts import RESEND, is_failed, resends_known
 from .badges import noted, status_badge
 from .columns import Column
 from .export import Exports
-from .filters import ALLOWED, FILTERS, WhenFilter, in_force, worded
+from .filters import ALLOWED, FILTERS, WhenFilter, events_known, in_force, worded
 from .incidents import Incidents
 from .moments import clock, moment
 from .paging import LogPaginator
@@ -47,7 +47,8 @@ class LogPage(ChangeList):
         self, request: HttpRequest, exclude_parameters: Any = None
     ) -> QuerySet[Notification]:
         rows: QuerySet[Notification] = super().get_queryset(request, exclude_parameters)
-        return rows.defer("payload", "why").prefetch_related("rule__conditions", "rule__payload")
+        rows = rows.defer("payload", "why").prefetch_related("rule__conditions", "rule__payload")
+        return rows.prefetch_related(resends_known())
 
     @property
     def when(self) -> WhenFilter:
@@ -106,7 +107,7 @@ class Listing(Incidents, Exports):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Notification], search_term: str
     ) -> tuple[QuerySet[Notification], bool]:
-        return search(queryset, search_term), False
+        return search(queryset, search_term, events_known(request)), False
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -173,7 +174,7 @@ class Listing(Incidents, Exports):
 
     def way_out(self, request: HttpRequest, row: Notification) -> str:
         """For what failed the way to send it again."""
-        if not is_failed(row):
+        if not (is_failed(row) and self.may_resend(request, row)):
             return ""
         return format_html('<a href="{}">{}</a>', self.act_url("resend", row), _("Resend…"))
 

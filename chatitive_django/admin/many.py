@@ -23,6 +23,7 @@ from .acts import CANCEL, RESEND, Acts
 from .asking import SHOWN, Asking, Named, typed
 from .badges import state
 from .filters import in_force
+from .kin import batch_url
 from .moments import clock
 
 Status = Notification.Status
@@ -208,6 +209,9 @@ class ManyActs(Asking, Acts):
     def rows_to_name(self, request: HttpRequest, batch: ResendBatch, sort: Sort) -> list[Named]:
         rows = _rows(batch, sort).defer("payload", "why").order_by("-pk")[:SHOWN]
         return [self._named(request, row) for row in rows]
+
+    def rest_url(self, batch: ResendBatch, sort: Sort) -> str:
+        return batch_url(self.admin_site, batch, sort)
 
     def note_on(self, batch: ResendBatch, sort: Sort) -> str:
         return _note(sort, _rows(batch, sort))

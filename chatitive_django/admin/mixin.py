@@ -9,7 +9,7 @@ from django.contrib.admin.exceptions import NotRegistered
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, transaction
-from django.db.models import Model, Prefetch, Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.forms import Media
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -22,8 +22,9 @@ from ..models import Notification, log_alias
 from ..payloads import evaluate_as
 from ..registry import concrete, key_text
 from ..subscribers import subscriber_key
-from .acts import Acts, is_failed
+from .acts import Acts, is_failed, resends_known
 from .badges import state
+from .guarded import guarded
 from .moments import moment
 from .subjects import about, recipient
 
@@ -53,7 +54,7 @@ class MessagesMixin(_ModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         page = path(
             "<path:object_id>/messages/",
-            self.admin_site.admin_view(self.chatitive_messages_view),
+            self.admin_site.admin_view(guarded(self, self.chatitive_messages_view)),
             name=self._messages_name(),
         )
         return [page, *super().get_urls()]
@@ -140,9 +141,8 @@ class MessagesMixin(_ModelAdmin):
                 asked |= Q(subscriber_key__in=keys)
         except Unbuildable as error:
             problem = error.explanation
-        resends = Notification.objects.using(log_alias()).only("resend_of")
         rows = Notification.objects.using(log_alias()).filter(asked).defer("payload", "why")
-        rows = rows.prefetch_related(Prefetch("resends", queryset=resends))
+        rows = rows.prefetch_related(resends_known())
         return rows.order_by("-created_at", "-pk"), problem
 
     def _subscriber_keys(self, record: Model) -> list[str]:

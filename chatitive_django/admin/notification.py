@@ -9,10 +9,11 @@ from django.http import HttpRequest
 from ..models import Notification
 from . import subjects
 from .detail import Detail
+from .guarded import Guarded
 from .listing import Listing
 
 
-class NotificationAdmin(Detail, Listing):
+class NotificationAdmin(Guarded, Detail, Listing):
     """The log; rows are made by the app alone, and people resend or cancel them."""
 
     class Media:

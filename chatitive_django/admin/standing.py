@@ -12,11 +12,12 @@ from django.utils.translation import gettext as _
 
 from ..calls import median_of_all
 from ..conf import InvalidSetting
-from ..findings import Finding, Level, Mender
+from ..findings import Finding, Level
 from ..health import glance, last_day
 from ..models import Notification, log_alias
 from ..tallies import tally
 from .bars import bars
+from .guarded import unusable_settings
 
 Status = Notification.Status
 
@@ -42,17 +43,7 @@ def standing() -> Standing:
     try:
         findings = glance()
     except InvalidSetting:
-        text = _("The settings of CHATITIVE can't be used, so nothing is delivered.")
-        advice = _("`manage.py check` says what is wrong with them.")
-        findings = [
-            Finding(
-                code="settings",
-                level=Level.BAD,
-                text=text,
-                mender=Mender.DEVELOPER,
-                advice=advice,
-            )
-        ]
+        findings = [unusable_settings()]
     return Standing(findings, "" if findings else _healthy())
 
 

@@ -13,6 +13,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
+from ..excerpts import with_numbers_masked
 from ..models import Notification, log_alias
 from ..sentences import name_of
 
@@ -34,7 +35,7 @@ def recipient(request: HttpRequest, row: Notification) -> str:
 def about(request: HttpRequest, site: AdminSite, row: Notification) -> str:
     """The record, by the name it had, with a link where this person may see it."""
     url = record_url(request, site, row)
-    name = record_name(row)
+    name = record_name(row, whole=sees_all(request))
     return format_html('<a href="{}">{}</a>', url, name) if url else name
 
 
@@ -44,15 +45,20 @@ def about_now(request: HttpRequest, site: AdminSite, row: Notification) -> str:
         model = apps.get_model(row.source_model)
         pk = model._meta.pk.to_python(row.source_id)
     except (LookupError, ValueError, ValidationError):
-        return row.source_name or "–"
+        return record_name(row, whole=sees_all(request))
     if model._base_manager.using(log_alias()).filter(pk=pk).exists():
         return about(request, site, row)
-    return _("%(record)s (deleted since)") % {"record": record_name(row)}
+    name = record_name(row, whole=sees_all(request))
+    return _("%(record)s (deleted since)") % {"record": name}
 
 
-def record_name(row: Notification) -> str:
-    """The record by the name it had, else by its key."""
-    return row.source_name or f"{row.source_model} {row.source_id}".strip() or "–"
+def record_name(row: Notification, *, whole: bool) -> str:
+    """The record by the name it had, else by its key.
+
+    Unless `whole`, the phone numbers in it are masked; a long key alone is none.
+    """
+    name = row.source_name or f"{row.source_model} {row.source_id}".strip() or "–"
+    return name if whole else with_numbers_masked(name, but=row.source_id)
 
 
 def named(model: type[Model], key: object, record: Model | None) -> str:

@@ -27,7 +27,7 @@ def _lines(row: Notification) -> Iterator[str]:
     yield ""
     for label, fact in (
         (_("To"), row.masked_subscriber),
-        (_("About"), record_name(row)),
+        (_("About"), record_name(row, whole=False)),
         (_("Recorded"), row.created_at.isoformat(timespec="seconds")),
         (_("Finished"), row.finished_at.isoformat(timespec="seconds") if row.finished_at else ""),
         (_("Channel"), row.channel),

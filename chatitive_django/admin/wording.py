@@ -10,12 +10,12 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from .. import events
 from ..events import ANY, Added, Created, Deleted, Removed, Trigger
+from ..excerpts import with_numbers_masked
 from ..models import BatchRow, Notification
 from ..reasons import sentence
 from ..registry import Declared, field_named
 from ..rules import plan_for
 from ..sorting import Sorted
-from ..subscribers import is_phone_like, mask
 from .moments import clock
 
 Status = Notification.Status
@@ -144,13 +144,20 @@ def consequence(row: Notification, found: Sorted) -> str:
     return str(CONSEQUENCES[found.sort])
 
 
+BY_HAND: dict[str, Promise] = {
+    Notification.Origin.MANUAL: gettext_lazy("The project's own code recorded it."),
+    Notification.Origin.TEST: gettext_lazy("It is a test that somebody asked for."),
+}
+"""What stands in the place of a transition and of a declaration where there is neither."""
+
+
 def why_sentence(row: Notification, *, whole: bool) -> str:
     """Why the event fired: "The status changed from “Open” to “Success”."
 
-    Unless `whole`, what looks like a phone number is masked.
+    Unless `whole`, phone numbers are masked.
     """
     why = row.why
-    new, old = (_quoted(why.get(name), whole=whole) for name in ("new", "old"))
+    new, old = _quoted(why.get("new")), _quoted(why.get("old"))
     match why.get("transition"):
         case "changed":
             text = _("The %(field)s changed from %(old)s to %(new)s.")
@@ -167,10 +174,13 @@ def why_sentence(row: Notification, *, whole: bool) -> str:
         case events.FOUND:
             text = _("The %(field)s was %(new)s already when the rule went live.")
         case _other:
-            return _("It was recorded by hand or by the project's own code.")
+            told = _("It was recorded by hand or by the project's own code.")
+            return str(BY_HAND.get(row.origin, told))
     text %= {"field": _field(row.source_model, why.get("field")), "old": old, "new": new}
     held = "; ".join(str(each.get("condition", "")) for each in why.get("conditions") or ())
-    return text + (" " + _("It held that %(held)s.") % {"held": held} if held else "")
+    if held:
+        text += " " + _("It held that %(held)s.") % {"held": held}
+    return text if whole else with_numbers_masked(text)
 
 
 def declared_sentences() -> list[tuple[str, str]]:
@@ -202,7 +212,7 @@ def _trigger(model: type[Model], trigger: Trigger) -> str:
             return _("when the %(field)s of any %(model)s lose one") % names
     if trigger.to is ANY:
         return _("when the %(field)s of any %(model)s changes") % names
-    to = _either([_quoted(value, whole=True) for value in trigger.to])
+    to = _either([_quoted(value) for value in trigger.to])
     return _("when the %(field)s of any %(model)s changes to %(to)s") % {**names, "to": to}
 
 
@@ -219,10 +229,9 @@ def _field(model_label: str, name: object) -> str:
     return str(field.verbose_name if field else name)
 
 
-def _quoted(value: object, *, whole: bool) -> str:
+def _quoted(value: object) -> str:
     if value in (None, "", []):
         return _("nothing")
     if isinstance(value, list):
-        return ", ".join(_quoted(each, whole=whole) for each in value)
-    text = str(value)
-    return f"“{text if whole or not is_phone_like(text) else mask(text)}”"
+        return ", ".join(_quoted(each) for each in value)
+    return f"“{value}”"

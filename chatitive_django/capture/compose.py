@@ -108,6 +108,8 @@ def complete(row: Notification, event: Event, instance: Model | None, *, where: 
         row.payload = build(event.payload or {}, instance)
     except Unbuildable as error:
         finish(row, Status.INVALID, error.reason, error.explanation)
+    except ImproperlyConfigured as error:
+        finish(row, Status.INVALID, "bad_setting", str(error))
     else:
         if event.mode == WATCH:
             finish(row, Status.SKIPPED, "watch_only")
@@ -122,13 +124,10 @@ def finish(row: Notification, status: Status, reason: str, explanation: str = ""
 
 
 def _configure(row: Notification, event: Event) -> None:
-    """What the settings say; a row whose settings are broken is kept, as invalid."""
-    try:
-        lifetime: timedelta = event.lifetime or settings.EXPIRES_AFTER
-        row.on_ambiguous = event.on_ambiguous or settings.ON_AMBIGUOUS
-        channels = settings.API_URLS
-    except ImproperlyConfigured as error:
-        raise Unbuildable("bad_setting", str(error)) from None
+    """What the settings say."""
+    lifetime: timedelta = event.lifetime or settings.EXPIRES_AFTER
+    row.on_ambiguous = event.on_ambiguous or settings.ON_AMBIGUOUS
+    channels = settings.API_URLS
     row.expires_at = DatabaseNow(lifetime)
     if event.channel not in channels:
         raise Unbuildable(

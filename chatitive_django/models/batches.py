@@ -98,6 +98,11 @@ class ResendBatch(models.Model):
         """Whether its rows are records, rather than notifications."""
         return self.rule_id is not None
 
+    @property
+    def gone_through(self) -> int:
+        """How many of its rows have had their turn."""
+        return self.queued + self.skipped
+
 
 class BatchRow(models.Model):
     """One notification or record of a batch, as it stood when chosen, and what became of it.

@@ -338,6 +338,12 @@ def test_a_message_is_rebuilt_from_todays_data_with_what_changed_before_the_eyes
         page.goto(f"{address}{LOG}{rows[Status.REJECTED].pk}/change/")
         visit.press("Resend…")
         page.get_by_label("Rebuilt from today's data").check()
+        page.set_viewport_size(PHONE)
+        widths = "cells => cells.map(cell => cell.clientWidth)"
+        then, *others = page.locator(".chatitive-pairs tbody td").evaluate_all(widths)
+        assert set(others) == {then}
+        visit.picture("rebuild-phone", whole=True)
+        page.set_viewport_size(WIDE)
         page.get_by_label("Reason").fill("The customer called")
         visit.picture("rebuild", whole=True)
         visit.press("Yes, resend it")

@@ -569,6 +569,11 @@ def test_an_event_is_found_by_how_its_name_begins(viewer):
     assert "TicketOrdered" not in text
 
 
+def test_an_event_that_is_declared_is_found_in_any_case(viewer):
+    row = NotificationFactory()
+    assert page(row) in text_of(viewer.get(LIST, {"q": "requestSUP"}))
+
+
 @pytest.mark.parametrize("term", ["²", "9" * 5000, "0" * 19, "%", "_", "'", "\x00", "{", "💬"])
 def test_no_term_breaks_the_search(term, viewer):
     NotificationFactory(event_name="Other")

@@ -10,6 +10,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.messages import get_messages
 from django.db import connection
+from django.db.models import F
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -62,6 +63,12 @@ def viewer():
 def text_of(response):
     assert response.status_code == 200
     return response.content.decode()
+
+
+def listed(client, address):
+    """The ids of the rows that a list shows."""
+    text = text_of(client.get(address))
+    return {int(pk) for pk in re.findall(rf'href="{LIST}(\d+)/change/', text)}
 
 
 def told(response):
@@ -205,6 +212,32 @@ def test_the_page_says_when_a_retry_is_due(boss):
     row = NotificationFactory(attempts=1, available_at=soon)
     text = text_of(boss.get(asked(boss, [row])))
     assert f"the next try is at {timezone.localtime(soon):%H:%M:%S}" in text
+
+
+def test_a_part_of_a_batch_is_a_list_that_no_time_cuts(client_of_clerk, outbox):
+    rows = failed(7, created_at=timezone.now() - timedelta(days=8))
+    failed(1)
+    address = asked(client_of_clerk, rows, query="when=all")
+    batch = ResendBatch.objects.get()
+    link = f"{LIST}?in_batch={batch.pk}%3Afresh"
+    assert f'<a href="{link}">and 2 more</a>' in text_of(client_of_clerk.get(address))
+    assert listed(client_of_clerk, link) == {row.pk for row in rows}
+    client_of_clerk.post(address, FORM)
+    batch.rows.update(result=batches.QUEUED, sent_as=F("notification"))
+    Notification.objects.filter(pk=rows[0].pk).update(status=Status.ACCEPTED)
+    link = f"{LIST}?in_batch={batch.pk}%3Afailed"
+    assert f'<dt>Failed since</dt><dd><a href="{link}">6</a></dd>' in text_of(
+        client_of_clerk.get(page(batch))
+    )
+    assert listed(client_of_clerk, link) == {row.pk for row in rows[1:]}
+    for wrong in ["", "x:fresh", f"{batch.pk}", f"{batch.pk}:nonsense", "9" * 30]:
+        assert listed(client_of_clerk, f"{LIST}?in_batch={wrong}") == set()
+
+
+def test_where_nothing_was_sent_to_many_it_says_how_to(viewer):
+    text = text_of(viewer.get(BATCHES))
+    assert "Nothing was sent to many yet" in text
+    assert "0 bulk sends" not in text
 
 
 def test_a_reason_is_required_for_more_than_one(client_of_clerk):

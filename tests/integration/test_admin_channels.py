@@ -16,7 +16,7 @@ from django.utils import timezone
 from chatitive_django import batches, channels, doctor
 from chatitive_django.admin import ChannelAdmin
 from chatitive_django.heartbeats import Pulse
-from chatitive_django.models import Channel, Heartbeat, Notification
+from chatitive_django.models import Channel, Heartbeat, Notification, ResendBatch
 from tests.factories import AttemptFactory, NotificationFactory, StaffFactory
 from tests.fault_server import FaultServer, closed_port
 
@@ -24,6 +24,7 @@ pytestmark = pytest.mark.django_db
 
 Status = Notification.Status
 URL = "/admin/chatitive_django/channel/"
+TILES = "/admin/chatitive_django/notification/"
 NUMBER = "206-555-0142"
 
 site = AdminSite("backoffice")
@@ -134,7 +135,7 @@ def test_the_page_costs_the_same_however_much_there_is(staff, django_assert_max_
     for channel in ("default", "offers"):
         NotificationFactory(channel=channel)
     client.get(URL)  # the days before today are in the cache from now on
-    with django_assert_max_num_queries(30) as few:
+    with django_assert_max_num_queries(32) as few:
         client.get(URL)
     for channel in ("default", "offers"):
         for row in NotificationFactory.create_batch(20, channel=channel):
@@ -188,7 +189,9 @@ def test_bulk_resends_under_way_are_named(staff):
     batches.confirm(batch, sorts=["fresh"], reason="the API was down", pace=60)
     html = page(staff("view_channel"))
     assert f'href="/admin/chatitive_django/resendbatch/{batch.pk}/change/"' in html
-    assert "0 of 2 queued" in html
+    assert "0 of 2 gone through" in html
+    ResendBatch.objects.update(queued=1, skipped=1)
+    assert "2 of 2 gone through" in page(staff("view_channel"))
 
 
 def test_in_an_admin_site_of_the_projects_own_all_links_stay_there(staff, settings):
@@ -284,7 +287,12 @@ def test_the_connection_is_tested_without_an_event(staff, channel):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_transaction_is_held_while_the_connection_is_tested(staff, channel, monkeypatch):
+@pytest.mark.parametrize(
+    "address", [f"{URL}default/test-connection/", f"{TILES}test-connection/"], ids=["page", "tile"]
+)
+def test_no_transaction_is_held_while_the_connection_is_tested(
+    staff, channel, monkeypatch, address
+):
     seen = []
     real = doctor.test_connection
 
@@ -296,7 +304,8 @@ def test_no_transaction_is_held_while_the_connection_is_tested(staff, channel, m
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
     with FaultServer() as server:
         channel(server.port)
-        staff("view_channel", "send_test").post(f"{URL}default/test-connection/")
+        client = staff("view_channel", "send_test", "resend_notification")
+        client.post(address, {"channel": "default"})
     assert seen == [False]
 
 

@@ -225,6 +225,21 @@ def test_the_rule_is_told_as_its_sentence(viewer):
 # The steps.
 
 
+@pytest.mark.parametrize(
+    ("origin", "said"),
+    [
+        ("test", "It is a test that somebody asked for."),
+        ("manual", "The project&#x27;s own code recorded it."),
+    ],
+)
+def test_what_no_transition_fired_says_whence_it_came(origin, said, viewer):
+    row = NotificationFactory(origin=origin, why={}, event_key="RequestSupportFeedback")
+    text = text_of(viewer.get(page(row)))
+    assert said in text
+    assert "no longer declared" not in text
+    assert "by hand or by" not in text
+
+
 def test_what_people_did_is_among_the_steps_with_their_reason(boss, viewer, admin_user):
     row = NotificationFactory(status=Status.REJECTED)
     AttemptFactory(notification=row, started_at=row.created_at, outcome="rejected")
@@ -253,6 +268,31 @@ def test_the_bulk_resend_that_it_was_part_of_is_among_the_steps_with_its_reason(
         assert f"<strong>{clerk}</strong>" in steps
         assert f"Bulk resend #{batch.pk}: It was down" in steps
     assert "Bulk resend" not in text_of(viewer.get(page(other))).partition("chatitive-steps")[2]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("+1 555\u2011777\u20111234", "555-777-4321 ext 5", "from “…1234” to “…4321 ext 5”"),
+        ("tel:+15557771234", "call 555/777/4321", "from “tel:…1234” to “call …4321”"),
+        ("2026-11-28", "2026-11-28 12:00:00", "from “2026-11-28” to “2026-11-28 12:00:00”"),
+    ],
+)
+def test_why_it_fired_gives_away_no_number_however_it_is_written(viewer, boss, old, new, told):
+    why = {"transition": "changed", "field": "phone", "old": old, "new": new}
+    row = NotificationFactory(why=why)
+    assert told in text_of(viewer.get(page(row)))
+    assert f"from “{old}” to “{new}”" in text_of(boss.get(page(row)))
+
+
+def test_the_name_of_a_record_gives_away_no_number(boss, viewer):
+    ticket = TicketFactory(pk=12345678)
+    row = NotificationFactory(ticket=ticket, source_name="12345678, (555) 777-1234")
+    for address in [LIST, page(row)]:
+        assert "12345678, …1234" in text_of(viewer.get(address))
+        assert "777-1234" not in text_of(viewer.get(address))
+        assert "12345678, (555) 777-1234" in text_of(boss.get(address))
+    assert "12345678, …1234" in copied(text_of(boss.get(page(row))), "chatitive-summary")
 
 
 # The tools.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import re
 import socket
@@ -21,7 +22,8 @@ from chatitive_django.admin import export, paging
 from chatitive_django.admin.paging import LogPaginator, estimate
 from chatitive_django.channels import open_breaker, pause
 from chatitive_django.dbtime import DatabaseNow
-from chatitive_django.models import EventRule, Heartbeat, Notification, ResendBatch
+from chatitive_django.models import Channel, EventRule, Heartbeat, Notification, ResendBatch
+from chatitive_django.resend import version
 from tests.factories import AttemptFactory, NotificationFactory, StaffFactory, TicketFactory
 from tests.fault_server import FaultServer
 
@@ -134,6 +136,13 @@ def test_what_someone_must_act_on_is_told_with_the_way_there(boss, viewer, well)
     assert "/admin/chatitive_django/channel/" not in text_of(viewer.get(LIST))
 
 
+def test_what_waits_for_a_channel_that_is_gone_is_told(boss, well):
+    assert "Healthy" in text_of(boss.get(LIST))
+    NotificationFactory.create_batch(2, channel="sold")
+    words = words_of(boss.get(LIST))
+    assert "Channel sold is not in CHATITIVE[&quot;API_URLS&quot;]. 2 messages wait" in words
+
+
 def test_refused_credentials_nothing_that_delivers_and_doubts_are_told(viewer, settings):
     settings.CHATITIVE = {"API_URLS": {"default": "locmem://"}, "DISPATCHER": "worker"}
     open_breaker("default", "http_401", timedelta(seconds=30))
@@ -150,6 +159,33 @@ def test_settings_that_can_not_be_read_are_told_without_their_url(viewer, settin
     text = text_of(viewer.get(LIST))
     assert "The settings of CHATITIVE can&#x27;t be used, so nothing is delivered." in text
     assert "TOKEN" not in text
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"API_URLS": "chatitive://SID:TOKEN@api.essential.to/x"},
+        {"PHONE_REGION": 7},
+        {"EXPIRES_AFTER": "soon"},
+        {"API_TEST_NUMBERS": 5},
+    ],
+)
+def test_settings_that_can_not_be_read_break_no_page(boss, settings, broken):
+    row = NotificationFactory(status=Status.REJECTED, ticket=TicketFactory(status="Success"))
+    settings.CHATITIVE = {"API_URLS": {"default": "locmem://"}, "DISPATCHER": "worker", **broken}
+    channels, act = "/admin/chatitive_django/channel/", f"{LIST}{row.pk}/resend/"
+    pages = [LIST, f"{LIST}?q=2065550142", f"{LIST}{row.pk}/change/", act, channels]
+    pages += [
+        f"{channels}default/send-test/",
+        f"{LIST}explain/?model=desk.ticket&pk={row.source_id}",
+    ]
+    for page in pages:
+        assert "TOKEN" not in text_of(boss.get(page))
+    forms = [(act, {"seen": version(row)}), (f"{channels}default/pause/", {}), (TEST, {})]
+    answers = [boss.post(page, {"channel": "default", **form}) for page, form in forms]
+    assert {answer.status_code for answer in answers} <= {200, 302}
+    texts = [words_of(answer) for answer in answers if answer.status_code == 200]
+    assert all("`manage.py check` says what is wrong with them." in text for text in texts)
 
 
 def test_the_last_seven_days_are_drawn_and_told(viewer):
@@ -207,6 +243,7 @@ def test_resend_is_offered_only_when_the_connection_works(clerk, settings):
         settings.CHATITIVE = {"API_URLS": {"default": url}, "DISPATCHER": "worker"}
         response = clerk.post(TEST, {"channel": "default"})
     assert "was not reached" in told(response)
+    assert "was not reached" in LogEntry.objects.get().get_change_message()
     assert "TOKEN" not in told(response)
     assert "Resend these" not in text_of(clerk.get(LIST))
     assert "Test the connection first" in told(clerk.post(RESEND, cause(rows)))
@@ -247,6 +284,26 @@ def test_what_could_not_be_built_needs_no_connection(clerk):
     assert "Test the connection" not in text
     assert "Resend these 3…" in text
     assert "/resend-many/" in clerk.post(RESEND, cause(rows)).url
+
+
+def test_what_a_record_is_at_fault_for_is_mended_there_and_not_resent_as_it_was(clerk):
+    failed(3, reason="http_412")
+    clerk.post(TEST, {"channel": "default"})
+    text = text_of(clerk.get(LIST))
+    assert "Mend the records first, then resend each, rebuilt from today&#x27;s data." in text
+    assert "Test the connection" not in text
+    assert "Resend these" not in text
+
+
+def test_a_tile_shows_exactly_the_rows_that_it_counts(viewer):
+    refused, landlines = failed(5), failed(4, reason="http_412")
+    elsewhere = failed(3, channel="sales")
+    failed(1, created_at=ago(days=5))
+    NotificationFactory(status=Status.ACCEPTED, resend_of=failed(1)[0])
+    links = re.findall(r'<a href="(\?[^"]*failed_for=[^"]*)">', text_of(viewer.get(LIST)))
+    shown = [listed(viewer, html.unescape(link)) for link in links]
+    assert shown == [{row.pk for row in rows} for rows in (refused, landlines, elsewhere)]
+    assert "failed lately: " in words_of(viewer.get(LIST + html.unescape(links[0])))
 
 
 @pytest.mark.parametrize(
@@ -311,6 +368,15 @@ def test_a_row_tells_what_it_is_of_and_when_it_is_tried_next(boss):
     assert '<td class="field-tries">2</td>' in text
     assert f'<td class="field-next_due">{timezone.localtime(soon):%H:%M:%S}</td>' in text
     assert "Chatitive is unavailable for now (503)." in text
+
+
+def test_a_resend_is_offered_to_those_alone_who_may(clerk, boss):
+    row = NotificationFactory(status=Status.INVALID, ticket=TicketFactory())
+    link = f"{LIST}{row.pk}/resend/"
+    assert link in text_of(clerk.get(LIST))
+    NotificationFactory(status=Status.ACCEPTED, resend_of=row)
+    assert link not in text_of(clerk.get(LIST))
+    assert link in text_of(boss.get(LIST))
 
 
 def test_a_row_of_a_rule_tells_the_rule(boss):
@@ -391,6 +457,32 @@ def test_the_time_is_a_filter_by_span_and_by_days(viewer):
 )
 def test_a_filter_that_can_not_be_read_is_dropped(query, viewer):
     assert viewer.get(f"{LIST}?{query}").url == f"{LIST}?e=1"
+
+
+NUL = "%00"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(f"notification/?{name}={NUL}" for name in ("status__exact", "event", "channel")),
+        f"notification/?origin__exact=a{NUL}b",
+        f"resendbatch/?reason__startswith={NUL}",
+        f"resendbatch/?state={NUL}",
+    ],
+)
+def test_what_no_database_can_look_for_breaks_no_list(viewer, address):
+    assert viewer.get(f"/admin/chatitive_django/{address}").status_code in {200, 302}
+
+
+def test_what_no_database_can_store_breaks_no_act(boss):
+    row = NotificationFactory()
+    boss.post(f"{LIST}{row.pk}/cancel/", {"seen": version(row), "reason": "a\0b"})
+    assert "The reason given: ab" in LogEntry.objects.get().get_change_message()
+    boss.post("/admin/chatitive_django/channel/default/pause/", {"reason": "c\0d"})
+    assert Channel.objects.get().pause_reason == "cd"
+    boss.post(RESEND, {"status": "invalid", "reason": "\0", "channel": "\0", "highest_id": "5"})
+    assert not ResendBatch.objects.exists()
 
 
 def test_the_filters_find_what_they_say(viewer, settings):
@@ -544,11 +636,17 @@ def test_too_many_are_not_exported(exporter, monkeypatch):
 
 
 def test_numbers_are_exported_whole_for_those_alone_who_may_see_them(exporter):
-    row = NotificationFactory(phone_number="206-555-0142", payload={"secret": "of the payload"})
-    assert table(exported(logged_in(exporter), [row]))[0]["to"] == "…0142"
+    row = NotificationFactory(
+        phone_number="206-555-0142",
+        source_name="Kim, 206-555-0142",
+        payload={"secret": "of the payload"},
+    )
+    (line,) = table(exported(logged_in(exporter), [row]))
+    assert (line["to"], line["about"]) == ("…0142", "Kim, …0142")
     whole = logged_in(StaffFactory(may=["export_notification", "view_payload"]))
     response = exported(whole, [row])
-    assert table(response)[0]["to"] == "206-555-0142"
+    (line,) = table(response)
+    assert (line["to"], line["about"]) == ("206-555-0142", "Kim, 206-555-0142")
     assert "of the payload" not in response.getvalue().decode()
 
 

@@ -649,9 +649,28 @@ def test_what_the_record_holds_is_for_those_who_may_see_it(staff, declare):
     when = Changed("status", to="Success")
     declare(Ticket, Event("E", when=when, phone_number="customer.phone", only_if=rows))
     ticket = TicketFactory(title="Very private")
-    assert "Very private" not in page(staff(), ticket)
+    text = page(staff(), ticket)
+    assert "Very private" not in text
+    assert "Those who may see the record learn why." in text
     assert "Very private" in page(staff(models=["view_ticket"]), ticket)
     assert "Very private" in page(staff("view_payload"), ticket)
+
+
+def test_who_may_not_see_the_record_is_told_the_same_whatever_it_holds(declare):
+    rows = [If("title", "equals", "x")]
+    when = Changed("status", to="Success")
+    declare(Ticket, Event("E", when=when, phone_number="customer.phone", only_if=rows))
+    one = bulk(TicketFactory(title="x"), status="Success")
+    other = TicketFactory(title="y", customer__phone="")
+    assert told(one, values=False) == told(other, values=False)
+    assert told(one) != told(other)
+
+
+def test_a_name_that_holds_a_number_is_masked(staff, monkeypatch):
+    monkeypatch.setattr(Ticket, "__str__", lambda ticket: f"{ticket.pk}: {ticket.customer.phone}")
+    ticket = TicketFactory(pk=12345678, customer__phone="206-555-0100")
+    assert "12345678: …0100" in page(staff(models=["view_ticket"]), ticket)
+    assert "12345678: 206-555-0100" in page(staff("view_payload"), ticket)
 
 
 def test_a_notification_leads_to_its_record(staff):

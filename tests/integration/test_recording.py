@@ -231,7 +231,8 @@ def test_the_conditions_that_held_are_kept_with_what_they_saw(fire):
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("EXPIRES_AFTER", -1), ("ON_AMBIGUOUS", "guess"), ("API_URLS", [])]
+    ("key", "value"),
+    [("EXPIRES_AFTER", -1), ("ON_AMBIGUOUS", "guess"), ("API_URLS", []), ("PHONE_REGION", 1)],
 )
 def test_a_broken_setting_breaks_no_save_and_loses_no_event(fire, settings, key, value):
     settings.CHATITIVE = {"API_URLS": {"default": "locmem://"}, "DISPATCHER": "worker", key: value}
