@@ -9,7 +9,6 @@ from typing import Any
 
 from django import forms
 from django.contrib.admin.widgets import AdminTextInputWidget
-from django.core.validators import ProhibitNullCharactersValidator
 from django.db import models
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -111,11 +110,6 @@ class PickedField(forms.Field):
     def __init__(self, fields: Iterable[AnyField], *, label: str, **kwargs: Any) -> None:
         widget = PickedInput(fields, label)
         super().__init__(widget=widget, label=label, required=False, **kwargs)
-
-    def validate(self, value: Picked) -> None:
-        """Refuse a NUL character, as fields of text do."""
-        for text in (value.text, *(part for pair in value.ticked for part in pair)):
-            ProhibitNullCharactersValidator()(text)
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return bool((initial or Picked()) != data)

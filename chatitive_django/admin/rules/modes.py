@@ -22,6 +22,7 @@ from ...resend import NotPossible
 from ...subscribers import mask
 from ..badges import mode_badge
 from ..moments import moment
+from ..subjects import record_name
 from .backfills import VIEW_PAYLOAD, Backfills
 
 Mode = EventRule.Mode
@@ -113,7 +114,10 @@ class Modes(Backfills):
             **({} if problems else self.already_there(request, rule)),
             "report": told,
             "days": REPORTED.days,
-            "examples": [(row, moment(row.created_at), _whom(row, whole)) for row in told.examples],
+            "examples": [
+                (row, record_name(row, whole=whole), moment(row.created_at), _whom(row, whole))
+                for row in told.examples
+            ],
             "edited_since": bool(told.since and told.since < rule.edited_at),
         }
         return TemplateResponse(request, "admin/chatitive_django/eventrule/go_live.html", context)

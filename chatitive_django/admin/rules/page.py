@@ -18,6 +18,7 @@ from ...models import ChangedMeanwhile, EventRule, RuleCondition, RulePayload
 from ...registry import AnyModel
 from ...sentences import name_of
 from ..badges import mode_badge
+from ..guarded import Guarded
 from .forms import (
     SUBSCRIBE_NEW,
     ConditionForm,
@@ -139,7 +140,7 @@ class PayloadInline(RowsInline):
         ]
 
 
-class EventRuleAdmin(Modes, Previews, Listing):
+class EventRuleAdmin(Guarded, Modes, Previews, Listing):
     """Rules as sentences: made in two steps, previewed, watched, and then made live."""
 
     form = RuleForm
