@@ -15,12 +15,10 @@ from django.db.models import Field
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
-from ...conf import did_you_mean, settings
+from ...conf import LONGEST_SPAN, did_you_mean, settings
 
 FINDING, MISUSE = 1, 2
 
-LONGEST = timedelta(days=36_525)
-"""A century: what is farther from now no database need reckon with."""
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -89,7 +87,7 @@ def duration(text: str) -> timedelta:
     """A span of time such as 90m, 12h or 30d, for argparse; a bare number is seconds."""
     found = re.fullmatch(r"(\d{1,9})([smhd]?)", text)
     span = timedelta(**{_UNITS[found[2] or "s"]: int(found[1])}) if found else None
-    if span is None or span > LONGEST:
+    if span is None or span > LONGEST_SPAN:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no span of time of up to 100 years, such as 90m, 12h or 30d"
         )
@@ -103,7 +101,7 @@ def since(text: str) -> datetime:
         return now - duration(text)
     except argparse.ArgumentTypeError:
         moment = _moment(text)
-    if moment is None or abs(now - moment) > LONGEST:
+    if moment is None or abs(now - moment) > LONGEST_SPAN:
         raise argparse.ArgumentTypeError(
             f"{text!r} is neither a time such as 2026-03-31T18:00 nor a span such as 90m or 12h, "
             "within 100 years"
