@@ -370,6 +370,9 @@ class PayloadForm(_Offering, _PayloadForm):
             if self.instance.pk:
                 self.initial[name] = shown_json(getattr(self.instance, name))
 
+    def validate_constraints(self) -> None:
+        """Nothing by itself, as before Django 6: `PayloadRows` looks at all rows together."""
+
     def clean(self) -> dict[str, Any]:
         super().clean()
         for name in ("constant", "fallback"):
