@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import BooleanField, Count, ExpressionWrapper, Min, Q, QuerySet
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -86,7 +86,7 @@ def examine() -> Health:
     """Read how delivery is doing now; raises `InvalidSetting` where the settings can't be read."""
     rows = _rows()
     now = timezone.now()
-    channels = list(_channels(now, _waiting()))
+    channels = list(_channels(now, _known(), _waiting()))
     workers = list(_workers(now))
     unknown = rows.filter(status=Status.UNKNOWN).count()
     ages = [each.oldest_pending_age for each in channels if each.oldest_pending_age is not None]
@@ -104,12 +104,15 @@ def glance() -> list[Finding]:
     """What someone must act on, at a cost that doesn't grow with the log: counts may stop early."""
     now = timezone.now()
     unknown = _rows().filter(status=Status.UNKNOWN)[:COUNTED_AT_MOST].count()
-    return list(_findings(list(_channels(now, _held_up())), list(_workers(now)), unknown))
+    known = _known()
+    channels = list(_channels(now, known, _held_up(known)))
+    return list(_findings(channels, list(_workers(now)), unknown))
 
 
 def channels_at_a_glance() -> list[ChannelHealth]:
     """How the channels are doing, at the same cost: of what waits so many are counted at most."""
-    return list(_channels(timezone.now(), map(_waiting_at_most, _waited_for())))
+    waiting = map(_waiting_at_most, _waited_for())
+    return list(_channels(timezone.now(), _known(), waiting))
 
 
 def processes() -> list[WorkerHealth]:
@@ -135,8 +138,14 @@ def _rows() -> QuerySet[Notification]:
     return Notification.objects.using(log_alias())
 
 
-def _channels(now: datetime, waiting: Iterable[Mapping[str, Any]]) -> Iterator[ChannelHealth]:
-    known = {channel.alias: channel for channel in Channel.objects.using(log_alias())}
+def _known() -> dict[str, Channel]:
+    """The channels that have a row, by alias: those that ever stood still."""
+    return {channel.alias: channel for channel in Channel.objects.using(log_alias())}
+
+
+def _channels(
+    now: datetime, known: Mapping[str, Channel], waiting: Iterable[Mapping[str, Any]]
+) -> Iterator[ChannelHealth]:
     waits = {found["channel"]: found for found in waiting}
     configured = settings.API_URLS
     for alias in sorted({*configured, *waits}):
@@ -193,11 +202,11 @@ def _waiting_at_most(alias: str) -> Mapping[str, Any]:
     }
 
 
-def _held_up() -> Iterator[Mapping[str, Any]]:
+def _held_up(known: Mapping[str, Channel]) -> Iterator[Mapping[str, Any]]:
     """How many wait for each channel that stands still or is gone, as far as they are counted."""
-    stopped = Channel.objects.using(log_alias()).filter(stopped_at__isnull=False)
-    gone = (alias for alias in _waited_for() if alias not in settings.API_URLS)
-    for alias in {*stopped.values_list("alias", flat=True), *gone}:
+    stopped = {alias for alias, channel in known.items() if channel.stopped_at is not None}
+    gone = {alias for alias in _waited_for() if alias not in settings.API_URLS}
+    for alias in stopped | gone:
         waiting = _rows().filter(status=Status.PENDING, channel=alias)[:COUNTED_AT_MOST]
         yield {"channel": alias, "pending": waiting.count()}
 
@@ -213,8 +222,10 @@ def _state(channel: Channel, now: datetime) -> tuple[str, datetime | None, str]:
 
 
 def _workers(now: datetime) -> Iterator[WorkerHealth]:
-    alive = set(heartbeats.alive().values_list("pk", flat=True))
-    for row in Heartbeat.objects.using(log_alias()):
+    rows = Heartbeat.objects.using(log_alias())
+    for row in rows.annotate(
+        alive=ExpressionWrapper(heartbeats.is_alive(), output_field=BooleanField())
+    ):
         yield WorkerHealth(
             kind=row.kind,
             host=row.host,
@@ -222,7 +233,7 @@ def _workers(now: datetime) -> Iterator[WorkerHealth]:
             concurrency=row.concurrency,
             started_at=row.started_at,
             seen_age=_age(row.seen_at, now),
-            alive=row.pk in alive,
+            alive=row.alive,
         )
 
 

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterable
 from datetime import timedelta
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from .conf import settings
 from .dbtime import DatabaseNow
@@ -45,10 +45,10 @@ class Pulse:
         _rows().filter(pk=self._row.pk).delete()
 
 
-def alive() -> QuerySet[Heartbeat]:
-    """The processes that were seen lately."""
+def is_alive() -> Q:
+    """Whether a process was seen lately."""
     patience = timedelta(seconds=settings.SWEEP_INTERVAL * MISSED_BEFORE_LOST)
-    return _rows().filter(seen_at__gte=DatabaseNow(-patience))
+    return Q(seen_at__gte=DatabaseNow(-patience))
 
 
 def _rows() -> QuerySet[Heartbeat]:

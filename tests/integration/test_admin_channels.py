@@ -135,7 +135,7 @@ def test_the_page_costs_the_same_however_much_there_is(staff, django_assert_max_
     for channel in ("default", "offers"):
         NotificationFactory(channel=channel)
     client.get(URL)  # the days before today are in the cache from now on
-    with django_assert_max_num_queries(32) as few:
+    with django_assert_max_num_queries(30) as few:
         client.get(URL)
     for channel in ("default", "offers"):
         for row in NotificationFactory.create_batch(20, channel=channel):
