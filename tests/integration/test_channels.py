@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from datetime import timedelta
 
@@ -14,7 +15,14 @@ from chatitive_django.lanes import Lane
 from chatitive_django.models import Attempt, Channel, Notification
 from chatitive_django.worker import deliver
 from tests.factories import NotificationFactory, StaffFactory
-from tests.fault_server import FaultServer, answer, answer_in_turn, closed_port, reset_after
+from tests.fault_server import (
+    FaultServer,
+    answer,
+    answer_in_turn,
+    closed_port,
+    reset_after,
+    response,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Status = Notification.Status
@@ -342,15 +350,43 @@ def test_a_shorter_wait_does_not_cut_a_longer_one_short():
 # A subscriber with thousands of messages
 
 
+class Hand:
+    """Answers the subscriber's nth call when as many calls for others have come, of 40 in all."""
+
+    def __init__(self, subscriber):
+        self.subscriber = subscriber
+        self.own = self.others = 0
+        self.gave_up = False
+        self.turn = threading.Condition()
+
+    def __call__(self, peer):
+        while request := peer.read_request():
+            with self.turn:
+                if request.json["phone_number"] != self.subscriber:
+                    self.others += 1
+                    self.turn.notify_all()
+                else:
+                    self.own += 1
+                    self.wait_for(min(self.own, 40))
+            peer.send(response(202))
+
+    def wait_for(self, others):
+        self.gave_up = self.gave_up or not self.turn.wait_for(
+            lambda: self.others >= others, timeout=20
+        )
+
+
 def test_a_subscriber_with_many_messages_does_not_hold_up_the_others(channel):
     NotificationFactory.create_batch(300, phone_number="206-555-0100")
     others = NotificationFactory.create_batch(40)
-    with FaultServer(answer(202)) as server:
+    hand = Hand("206-555-0100")
+    with FaultServer(hand) as server:
         channel(server.port, CONCURRENCY=4)
         deliver()
     assert set(statuses()) == {Status.ACCEPTED}
     keys = [request.headers["idempotency-key"] for request in server.requests]
     assert len(keys) == len(set(keys)) == 340
+    assert not hand.gave_up
     last_other = max(keys.index(str(row.public_id)) for row in others)
     assert last_other < 100
     hot = [
